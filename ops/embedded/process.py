@@ -1,0 +1,207 @@
+"""One child process: started with its log and pid file, gone when its parent is gone.
+
+A child never outlives the process that started it. On Linux the kernel sees to that (`PR_SET_PDEATHSIG`), also after `kill -9`;
+everywhere, `reap_leftovers` does it at the next start.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from infra.errors import ClinicError
+from ops.probes import Probe
+
+LOG_BYTES_MAX = 8 * 1024 * 1024
+POLL_INTERVAL_S = 0.05
+PROBE_TIMEOUT_S = 5.0
+LEFTOVER_STOP_TIMEOUT_S = 10.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class PartFailedError(ClinicError):
+    """A part of the embedded stack did not start, or stopped while it was starting."""
+
+
+def die_with_parent(death_signal: signal.Signals) -> None:
+    """Ask the kernel to send this process `death_signal` when its parent dies. Does nothing outside Linux."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
+
+
+class Child:
+    """A program that belongs to one data folder.
+
+    Its command line must name the data folder: that is how a leftover is told from a stranger with a reused pid.
+    `probe` really asks the program and returns its version; any `OSError`, `TimeoutError` or `ClinicError` means "not yet".
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        *,
+        data_dir: Path,
+        probe: Probe | None = None,
+        env: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        death_signal: signal.Signals = signal.SIGKILL,
+        stop_timeout_s: float = 5.0,
+        start_timeout_s: float = 60.0,
+    ) -> None:
+        self.name = name
+        self.argv = [str(arg) for arg in argv]
+        self.log_path = data_dir / "logs" / f"{name}.log"
+        self.pid_path = data_dir / "run" / f"{name}.pid"
+        self.exit_code: int | None = None
+        self.probe = probe
+        self._env = {**os.environ, **(env or {})}
+        self._stop_signal = stop_signal
+        self._death_signal = death_signal
+        self._stop_timeout_s = stop_timeout_s
+        self._start_timeout_s = start_timeout_s
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running child; an error if it was never started."""
+        assert self._popen is not None, f"{self.name} was not started"
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process exists; collects its exit code once it does not."""
+        if self._popen is None:
+            return False
+        self.exit_code = self._popen.poll()
+        return self.exit_code is None
+
+    def spawn(self) -> None:
+        """Start the process. Must be called from the main thread: the child dies with the thread that made it."""
+        assert not self.running, f"{self.name} runs already"
+        bound_log(self.log_path)
+        with self.log_path.open("ab") as log:
+            # In a session of its own, so that Ctrl-C reaches only `clinic up`, which stops the parts in order.
+            self._popen = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._env,
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(self._death_signal),  # noqa: PLW1509
+            )
+        self.pid_path.write_text(f"{self._popen.pid}\n")
+
+    async def start(self) -> None:
+        """Start the process and wait until it answers.
+
+        Raises:
+            PartFailedError: it stopped, or did not answer in time. The message quotes the end of its log.
+        """
+        self.spawn()
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                await self._answered()
+        except TimeoutError:
+            await self.kill()
+            raise PartFailedError(
+                f"{self.name} did not answer within {self._start_timeout_s:.0f} s."
+            ) from None
+
+    async def _answered(self) -> None:
+        while self.probe is not None:
+            if not self.running:
+                raise PartFailedError(
+                    f"{self.name} {self.how_it_ended()} while starting: {self.last_words()}"
+                )
+            with contextlib.suppress(OSError, TimeoutError, ClinicError):
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    await self.probe()
+                return
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def wait(self) -> None:
+        """Return when the process has ended."""
+        while self.running:
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def stop(self) -> None:
+        """End the process in its own orderly way, or with SIGKILL after its time-out. Fine if it is not running."""
+        if self.running:
+            self.send(self._stop_signal)
+            self.send(signal.SIGCONT)
+            try:
+                async with asyncio.timeout(self._stop_timeout_s):
+                    await self.wait()
+            except TimeoutError:
+                self.send(signal.SIGKILL)
+                await self.wait()
+        self.pid_path.unlink(missing_ok=True)
+
+    async def kill(self) -> None:
+        """`kill -9`, for fault tests; returns when the process is gone. `start` brings it back."""
+        self.send(signal.SIGKILL)
+        await self.wait()
+
+    def send(self, signal_: signal.Signals) -> None:
+        """Send a signal if the process still runs."""
+        if self._popen is not None and self.running:
+            self._popen.send_signal(signal_)
+
+    def how_it_ended(self) -> str:
+        """`stopped with status 1` or `was ended by SIGKILL`, for people."""
+        assert self.exit_code is not None, f"{self.name} still runs"
+        if self.exit_code < 0:
+            return f"was ended by {signal.Signals(-self.exit_code).name}"
+        return f"stopped with status {self.exit_code}"
+
+    def last_words(self) -> str:
+        """The last line of the log that says something, and where to read the rest."""
+        tail = self.log_path.read_bytes()[-4096:].decode(errors="replace") if self.log_path.exists() else ""
+        lines = [line.strip() for line in tail.splitlines() if line.strip()]
+        return f"{lines[-1] if lines else 'it said nothing'} (log: {self.log_path})"
+
+
+def bound_log(path: Path) -> None:
+    """Keep a log and one predecessor below about `LOG_BYTES_MAX` each. Its writer appends, so it may go on meanwhile."""
+    if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
+        shutil.copyfile(path, path.with_suffix(".log.1"))
+        os.truncate(path, 0)
+
+
+def reap_leftovers(data_dir: Path, pid_files: Iterable[Path]) -> list[str]:
+    """End the processes that an earlier, killed `clinic up` left behind; returns the names of those that had to be ended.
+
+    The caller holds the folder's lock, so no running stack owns them. A pid counts as ours only if its process is not
+    younger than the pid file (a reused pid is) and its command line names the data folder.
+    """
+    ours = {}
+    for pid_file in pid_files:
+        with contextlib.suppress(OSError, ValueError, psutil.Error):
+            process = psutil.Process(int(pid_file.read_text().split()[0]))
+            written_at = pid_file.stat().st_mtime
+            named = any(str(data_dir) in arg for arg in process.cmdline())
+            if named and process.create_time() <= written_at + 1 and process.pid != os.getpid():
+                ours[process] = pid_file.stem
+    for process in ours:
+        with contextlib.suppress(psutil.Error):
+            # SIGINT is Postgres' fast shutdown; the others take it as SIGTERM.
+            process.send_signal(signal.SIGINT)
+    _, stubborn = psutil.wait_procs(ours, timeout=LEFTOVER_STOP_TIMEOUT_S)
+    for process in stubborn:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=LEFTOVER_STOP_TIMEOUT_S)
+    for pid_file in pid_files:
+        pid_file.unlink(missing_ok=True)
+    return sorted(ours.values())

@@ -1,0 +1,76 @@
+"""Ask each part whether it is there. Every probe returns the part's version, or raises `OSError`, `TimeoutError` or `TransientError`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import httpx
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from infra.errors import TransientError
+from infra.settings import Settings
+
+CONNECT_TIMEOUT_S = 3.0
+
+Probe = Callable[[], Awaitable[str]]
+
+
+async def kafka(settings: Settings) -> str:
+    """A broker answers a metadata request."""
+    # aiokafka logs an error for each refused connection; a port nobody listens on is not worth one.
+    host, _, port = settings.kafka_bootstrap.split(",")[0].rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.close()
+    client = AIOKafkaClient(
+        bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=int(CONNECT_TIMEOUT_S * 1000)
+    )
+    try:
+        await client.bootstrap()
+        brokers = client.cluster.brokers()
+    except KafkaError as error:
+        raise TransientError(f"Kafka does not answer: {error}") from error
+    finally:
+        await client.close()
+    if not brokers:
+        raise TransientError("Kafka has no broker yet")
+    return f"{len(brokers)} broker(s)"
+
+
+async def postgres(dsn: str) -> str:
+    """The server runs a query."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+        try:
+            return str(await connection.fetchval("SHOW server_version"))
+        finally:
+            await connection.close()
+    except asyncpg.PostgresError as error:
+        raise TransientError(f"Postgres does not answer: {error}") from error
+
+
+async def redis(url: str) -> str:
+    """The server answers PING."""
+    client = Redis.from_url(url, socket_timeout=CONNECT_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
+    try:
+        await client.ping()
+        info = await client.info("server")
+        return str(info.get("valkey_version") or info["redis_version"])
+    except RedisError as error:
+        raise TransientError(f"Redis does not answer: {error}") from error
+    finally:
+        await client.aclose()
+
+
+async def ingress(url: str) -> str:
+    """`GET /health/ready` answers 200."""
+    try:
+        async with httpx.AsyncClient(timeout=CONNECT_TIMEOUT_S, trust_env=False) as client:
+            answer = await client.get(f"{url}/health/ready")
+    except httpx.HTTPError as error:
+        raise TransientError(f"{url} does not answer: {error!r}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise TransientError(f"{url} is not ready: {answer.status_code} {answer.text[:200]}")
+    return "ready"
