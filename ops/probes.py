@@ -1,4 +1,7 @@
-"""Ask each part whether it is there. Every probe returns the part's version, or raises `OSError`, `TimeoutError` or `TransientError`."""
+"""Ask each part whether it is there.
+
+Every probe returns the part's version, or raises `OSError`, `TimeoutError` or `TransientError`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable

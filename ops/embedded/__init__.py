@@ -1,13 +1,13 @@
 """Real Kafka, Postgres and Valkey without Docker, in one data folder.
 
     async with EmbeddedStack(Path("some/folder")) as stack:
-        stack.settings                                # infra.settings.Settings with every address and password
+        stack.settings                                # infra.settings.Settings: every address and password
         stack.processes["kafka"].pid
         await stack.processes["postgres"].kill()      # kill -9, for fault tests
         await stack.processes["postgres"].start()     # back, and answering
 
-Everything stops at the end of the block and the data stays: the same folder can be booted again. Nothing restarts a crashed
-part here; `ops.embedded.supervisor` does, for `clinic up`.
+Everything stops at the end of the block and the data stays: the same folder can be booted again. Nothing
+restarts a crashed part here; `ops.embedded.supervisor` does, for `clinic up`.
 """
 
 from ops.embedded.process import Child, PartFailedError

@@ -32,10 +32,11 @@ _UNQUOTABLE = frozenset("'\",\\$`\n\r")
 
 
 class DataFolder:
-    """A locked data folder. Enter it before anything is read or started; the kernel frees the lock when the process dies.
+    """A data folder, locked while it is entered. The kernel frees the lock when the process dies.
 
     Raises on entry:
-        MisconfiguredError: another stack runs on it, its path cannot be written into Kafka's configuration, or the disk is full.
+        MisconfiguredError: another stack runs on it, its path does not fit into the parts' configuration
+            files, or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,9 +59,8 @@ class DataFolder:
         free = shutil.disk_usage(self.path).free
         if free < FREE_BYTES_MIN:
             self._unlock()
-            raise MisconfiguredError(
-                f"The disk is full: {self.path} has {free >> 20} MB left and the clinic needs {FREE_BYTES_MIN >> 20} MB."
-            )
+            needed = f"the clinic needs {FREE_BYTES_MIN >> 20} MB"
+            raise MisconfiguredError(f"The disk is full: {self.path} has {free >> 20} MB left and {needed}.")
         return self
 
     def __exit__(
@@ -93,7 +93,7 @@ class DataFolder:
         return path
 
     def ports(self) -> dict[str, int]:
-        """A port on 127.0.0.1 per part: the remembered one, or a new one where a stranger has taken it meanwhile."""
+        """A port on 127.0.0.1 per part: the remembered one, or a new one where a stranger has taken it."""
         path = self.path / "ports.json"
         remembered: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
         ports: dict[str, int] = {}
@@ -105,7 +105,7 @@ class DataFolder:
         return ports
 
     def write_stack_env(self, values: Mapping[str, str]) -> None:
-        """`stack.env`, mode 0600: `CLINIC_NAME=value` lines that a POSIX shell and `Settings.load` both read."""
+        """`stack.env`, mode 0600: `CLINIC_NAME=value` lines for a POSIX shell and for `Settings.load`."""
         lines = [f"CLINIC_{name.upper()}={shlex.quote(value)}\n" for name, value in values.items()]
         write_private(self.path / "stack.env", "".join(lines).encode())
 

@@ -1,7 +1,7 @@
 """Kafka's jars: which ones, and the exact bytes, is in `kafka.lock.toml`; nothing else is ever run.
 
-They are kept in a per-user cache, so that a second stack or clone downloads nothing. `python -m ops.embedded.jars` fills it;
-`python -m ops.embedded.jars --lock` resolves `kafka.toml` anew and rewrites the lock.
+They are kept in a per-user cache, so that a second stack or clone downloads nothing. The installation fills
+it (`main`); `make lock` resolves `kafka.toml` anew and rewrites the lock.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ def kafka_version() -> str:
 
 
 def cache_dir() -> Path:
-    """Where downloads are kept: `CLINIC_CACHE_DIR`, else `clinic` in the user's cache folder (XDG Base Directory)."""
+    """Where downloads are kept: `CLINIC_CACHE_DIR`, else `clinic` in the user's cache folder (XDG)."""
     chosen = os.environ.get("CLINIC_CACHE_DIR")
     if chosen:
         return Path(chosen).absolute()
@@ -105,26 +105,24 @@ def _download_one(jar: Jar, incoming: Path, folder: Path) -> None:
             if not tries_left:
                 raise ClinicError(f"{jar.file_name} could not be downloaded: {error}") from error
     if not jar.is_in(arrived.parent):
-        raise MisconfiguredError(
-            f"{jar.file_name} is not the file that was locked (its SHA-256 differs): not used."
-        )
+        raise MisconfiguredError(f"{jar.file_name} is not the locked file (its SHA-256 differs): not used.")
     arrived.replace(folder / jar.file_name)
 
 
 def rewrite_lock() -> None:
-    """Resolve `kafka.toml` with its transitive dependencies and write the lock anew (downloads everything)."""
+    """Resolve `kafka.toml` with its transitive dependencies and write the lock anew. Downloads everything."""
     from jgo.env import EnvironmentBuilder, EnvironmentSpec, LinkStrategy
     from jgo.maven import MavenContext
 
     with tempfile.TemporaryDirectory() as scratch:
-        spec = EnvironmentSpec.load(SPEC)
-        spec.cache_dir = scratch
         context = MavenContext(repo_cache=Path(scratch) / "repository")
-        environment = EnvironmentBuilder(context=context, link_strategy=LinkStrategy.COPY).from_spec(spec)
+        builder = EnvironmentBuilder(context, link_strategy=LinkStrategy.COPY, cache_dir=Path(scratch))
+        environment = builder.from_spec(EnvironmentSpec.load(SPEC))
         shutil.copyfile(environment.path / "jgo.lock.toml", LOCK)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Fill the cache, or with `--lock` rewrite the lock. Ends the process with one sentence if that fails."""
     try:
         rewrite_lock() if "--lock" in sys.argv else classpath()
     except ClinicError as error:

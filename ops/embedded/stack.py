@@ -1,26 +1,24 @@
 """The embedded stack: Kafka, Postgres and Valkey on one data folder."""
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from infra.settings import Settings
-from ops import probes
 from ops.embedded import kafka, postgres, valkey
 from ops.embedded.folder import DataFolder
 from ops.embedded.process import Child, reap_leftovers
 
 
 class EmbeddedStack:
-    """`async with EmbeddedStack(folder) as stack:` boots (or boots again) the three servers and writes `stack.env`.
+    """`async with EmbeddedStack(folder) as stack:` boots the three servers and writes `stack.env`.
 
     Attributes:
         settings: the addresses and credentials of the running stack.
         processes: `kafka`, `postgres` and `valkey`, each with `pid`, `stop()`, `kill()` and `start()`.
 
     Raises on entry:
-        MisconfiguredError: the folder is in use, the disk is full, or the like: one sentence for the operator.
+        MisconfiguredError: the folder is in use, the disk is full, or the like: a sentence for the operator.
         PartFailedError: a server did not start. What had started is stopped again.
     """
 
@@ -51,29 +49,22 @@ class EmbeddedStack:
         await asyncio.to_thread(reap_leftovers, data_dir, pid_files)
         ports = self.folder.ports()
         self.settings = self._write_settings(ports)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._start_kafka(ports["kafka"], ports["kafka-controller"]))
-            group.create_task(self._start_postgres(ports["postgres"]))
-            group.create_task(self._start_valkey(ports["valkey"]))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._start_kafka(ports))
+                group.create_task(self._start_postgres(ports))
+                group.create_task(self._start_child(valkey.prepare(self.folder, ports, self.settings)))
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
 
-    async def _start_kafka(self, port: int, controller_port: int) -> None:
-        node = await kafka.prepare(self.folder, port, controller_port)
-        await self._add(node, partial(probes.kafka, self.settings))
+    async def _start_kafka(self, ports: dict[str, int]) -> None:
+        await self._start_child(await kafka.prepare(self.folder, ports, self.settings))
 
-    async def _start_postgres(self, port: int) -> None:
-        server = await postgres.prepare(self.folder, port)
-        password = self.folder.secret("postgres.password")
-        await self._add(
-            server, partial(probes.postgres, postgres.dsn("postgres", password, port, "postgres"))
-        )
-        await postgres.create_database(self.folder, port)
+    async def _start_postgres(self, ports: dict[str, int]) -> None:
+        await self._start_child(await postgres.prepare(self.folder, ports))
+        await postgres.create_database(self.folder, ports["postgres"])
 
-    async def _start_valkey(self, port: int) -> None:
-        server = valkey.prepare(self.folder, port)
-        await self._add(server, partial(probes.redis, self.settings.redis_url.get_secret_value()))
-
-    async def _add(self, child: Child, probe: probes.Probe) -> None:
-        child.probe = probe
+    async def _start_child(self, child: Child) -> None:
         self.processes[child.name] = child
         await child.start()
 
@@ -83,19 +74,19 @@ class EmbeddedStack:
         self.folder.__exit__(None, None, None)
 
     def _write_settings(self, ports: dict[str, int]) -> Settings:
-        folder, port = self.folder, ports["postgres"]
+        folder = self.folder
+
+        def dsn(user: str) -> str:
+            return postgres.dsn(user, folder.secret(f"{user}.password"), ports["postgres"])
+
         values = {
             "url": f"http://127.0.0.1:{self._http_port}",
             "host": "127.0.0.1",
             "port": str(self._http_port),
             "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
-            "postgres_dsn": postgres.dsn("postgres", folder.secret("postgres.password"), port),
-            "postgres_dsn_ingress": postgres.dsn(
-                "clinic_ingress", folder.secret("clinic_ingress.password"), port
-            ),
-            "postgres_dsn_worker": postgres.dsn(
-                "clinic_worker", folder.secret("clinic_worker.password"), port
-            ),
+            "postgres_dsn": dsn("postgres"),
+            "postgres_dsn_ingress": dsn("clinic_ingress"),
+            "postgres_dsn_worker": dsn("clinic_worker"),
             "redis_url": f"redis://:{folder.secret('valkey.password')}@127.0.0.1:{ports['valkey']}/0",
             "signing_key_file": str(folder.signing_key_file()),
             "master_key_file": str(folder.master_key_file()),
