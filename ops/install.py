@@ -63,7 +63,7 @@ def fingerprint(lock: Path) -> str:
 
 def install(name: str) -> None:
     """Bring `.venv` up to `locks/<name>.lock`. What another lock has put there stays."""
-    check_python(sys.version_info)
+    check_python(tuple(sys.version_info[:2]))
     lock = ROOT / "locks" / f"{name}.lock"
     stamp = VENV / f"installed-{name}"
     wanted = fingerprint(lock)

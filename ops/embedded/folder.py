@@ -1,7 +1,7 @@
 """The data folder: everything one embedded stack keeps, owned by one `clinic up` at a time.
 
 keys/      signing.pem, master.key, NAME.password     mode 0600, made on the first start, never changed
-run/       NAME.pid                                   one per process
+run/       NAME.pid                                   one per process; `up` holds the lock
 logs/      NAME.log                                   bounded
 kafka/ postgres/ valkey/                              the parts' own data
 ports.json stack.env lock
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from infra.errors import MisconfiguredError
 
 FREE_BYTES_MIN = 512 * 1024 * 1024
-PORTS = ("kafka", "kafka-controller", "postgres", "valkey")
+PORTS = ("kafka", "kafka-controller", "postgres", "valkey", "http")
 # Below the range from which the kernel takes the ports of outgoing connections.
 PORT_RANGE = range(15_000, 32_000)
 PORT_TRIES_MAX = 1_000
@@ -41,6 +41,7 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self._owner_file = self.path / "run" / "up.pid"
         self._lock_fd: int | None = None
 
     def __enter__(self) -> "DataFolder":
@@ -54,8 +55,10 @@ class DataFolder:
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._unlock()
+            os.close(self._lock_fd)
+            self._lock_fd = None
             raise MisconfiguredError(f"A clinic is already running on the data folder {self.path}.") from None
+        self._owner_file.write_text(f"{os.getpid()}\n")
         free = shutil.disk_usage(self.path).free
         if free < FREE_BYTES_MIN:
             self._unlock()
@@ -70,6 +73,7 @@ class DataFolder:
 
     def _unlock(self) -> None:
         if self._lock_fd is not None:
+            self._owner_file.unlink(missing_ok=True)
             os.close(self._lock_fd)
             self._lock_fd = None
 
@@ -104,9 +108,9 @@ class DataFolder:
             write_private(path, json.dumps(ports, indent=2).encode() + b"\n")
         return ports
 
-    def write_stack_env(self, values: Mapping[str, str]) -> None:
+    def write_stack_env(self, environment: Mapping[str, str]) -> None:
         """`stack.env`, mode 0600: `CLINIC_NAME=value` lines for a POSIX shell and for `Settings.load`."""
-        lines = [f"CLINIC_{name.upper()}={shlex.quote(value)}\n" for name, value in values.items()]
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
         write_private(self.path / "stack.env", "".join(lines).encode())
 
 

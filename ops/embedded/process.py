@@ -1,12 +1,13 @@
 """One child process: started with its log and pid file, gone when its parent is gone.
 
-A child never outlives the process that started it. On Linux the kernel sees to that (`PR_SET_PDEATHSIG`), also
-after `kill -9`; everywhere, `reap_leftovers` does it at the next start.
+A child never outlives the process that started it. On Linux the kernel sees to that, also after
+`kill -9` (`PR_SET_PDEATHSIG`); everywhere, `reap_leftovers` does it at the next start.
 """
 
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -132,7 +133,7 @@ class Child:
 
     async def wait(self) -> None:
         """Return when the process has ended."""
-        while self.running:  # noqa: ASYNC110: a process sets no event
+        while self.running:  # noqa: ASYNC110 - a process sets no event
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def stop(self) -> None:
@@ -166,14 +167,45 @@ class Child:
         return f"stopped with status {self.exit_code}"
 
     def last_words(self) -> str:
-        """The last line of the log that says something, and where to read the rest."""
+        """The last line of the log that says something."""
         tail = self.log_path.read_bytes()[-4096:].decode(errors="replace") if self.log_path.exists() else ""
         lines = [line.strip() for line in tail.splitlines() if line.strip()]
-        return f"{lines[-1] if lines else 'it said nothing'} (log: {self.log_path})"
+        return lines[-1] if lines else "it said nothing"
+
+
+async def run_once(argv: Sequence[str | Path], complaint: str) -> None:
+    """Run a program to its end, quietly; it is ended if the caller is cancelled or dies.
+
+    Raises:
+        PartFailedError: it failed. The message is `complaint` and what it said.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=lambda: die_with_parent(signal.SIGKILL),
+    )
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        raise part_failed(complaint, output.decode(errors="replace")[-600:].strip())
+
+
+def part_failed(complaint: str, said: str) -> PartFailedError:
+    """The error for a program that failed, in plain words where a full disk is the reason."""
+    if os.strerror(errno.ENOSPC) in said:
+        return PartFailedError(f"{complaint}: the disk is full.")
+    return PartFailedError(f"{complaint}: {said}")
 
 
 def bound_log(path: Path) -> None:
-    """Keep a log and its predecessor near `LOG_BYTES_MAX` each. Its writer appends, so it may go on meanwhile."""
+    """Keep a log and its predecessor near `LOG_BYTES_MAX` each. Its writer appends, so it may go on."""
     if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
         shutil.copyfile(path, path.with_suffix(".log.1"))
         os.truncate(path, 0)
@@ -182,8 +214,8 @@ def bound_log(path: Path) -> None:
 def reap_leftovers(data_dir: Path, pid_files: Iterable[Path]) -> list[str]:
     """End the processes that a killed `clinic up` left behind, and wait for them. Returns their names.
 
-    The caller holds the folder's lock, so no running stack owns them. A pid counts as ours only if its process is
-    not younger than the pid file (a reused pid is) and its command line names the data folder.
+    The caller holds the folder's lock, so no running stack owns them. A pid counts as ours only if its
+    process is not younger than the pid file (a reused pid is) and its command line names the data folder.
     """
     ours = {}
     for pid_file in pid_files:

@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 from types import TracebackType
 
+from infra.errors import MisconfiguredError
 from infra.settings import Settings
 from ops.embedded import kafka, postgres, valkey
-from ops.embedded.folder import DataFolder
+from ops.embedded.folder import DataFolder, port_is_free
 from ops.embedded.process import Child, reap_leftovers
 
 
@@ -15,6 +16,7 @@ class EmbeddedStack:
 
     Attributes:
         settings: the addresses and credentials of the running stack.
+        environment: the same as `CLINIC_…` variables, for a service's process.
         processes: `kafka`, `postgres` and `valkey`, each with `pid`, `stop()`, `kill()` and `start()`.
 
     Raises on entry:
@@ -24,8 +26,10 @@ class EmbeddedStack:
 
     settings: Settings
 
-    def __init__(self, data_dir: Path, *, http_port: int = 8000) -> None:
+    def __init__(self, data_dir: Path, *, http_port: int | None = None) -> None:
+        """`http_port` is where the ingress will listen; by default a free port of the stack's own."""
         self.folder = DataFolder(data_dir)
+        self.environment: dict[str, str] = {}
         self.processes: dict[str, Child] = {}
         self._http_port = http_port
 
@@ -45,9 +49,15 @@ class EmbeddedStack:
 
     async def _start(self) -> None:
         data_dir = self.folder.path
-        pid_files = [*(data_dir / "run").glob("*.pid"), data_dir / "postgres" / "postmaster.pid"]
+        owner_file = data_dir / "run" / "up.pid"
+        pid_files = [path for path in (data_dir / "run").glob("*.pid") if path != owner_file]
+        pid_files.append(data_dir / "postgres" / "postmaster.pid")
         await asyncio.to_thread(reap_leftovers, data_dir, pid_files)
         ports = self.folder.ports()
+        if self._http_port is not None:
+            if not port_is_free(self._http_port):
+                raise MisconfiguredError(f"Port {self._http_port} is in use: choose another one with --port.")
+            ports["http"] = self._http_port
         self.settings = self._write_settings(ports)
         try:
             async with asyncio.TaskGroup() as group:
@@ -80,9 +90,9 @@ class EmbeddedStack:
             return postgres.dsn(user, folder.secret(f"{user}.password"), ports["postgres"])
 
         values = {
-            "url": f"http://127.0.0.1:{self._http_port}",
+            "url": f"http://127.0.0.1:{ports['http']}",
             "host": "127.0.0.1",
-            "port": str(self._http_port),
+            "port": str(ports["http"]),
             "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
             "postgres_dsn": dsn("postgres"),
             "postgres_dsn_ingress": dsn("clinic_ingress"),
@@ -91,5 +101,6 @@ class EmbeddedStack:
             "signing_key_file": str(folder.signing_key_file()),
             "master_key_file": str(folder.master_key_file()),
         }
-        folder.write_stack_env(values)
+        self.environment = {f"CLINIC_{name.upper()}": value for name, value in values.items()}
+        folder.write_stack_env(self.environment)
         return Settings.model_validate(values)
