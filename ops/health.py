@@ -60,14 +60,17 @@ async def _ask_all(data_dir: Path) -> list[Part]:
 async def _ask(name: str, probe: probes.Probe, pid: int | None) -> Part:
     try:
         async with asyncio.timeout(2 * probes.CONNECT_TIMEOUT_S):
-            return Part(name, True, await probe(), pid, "")
-    except (OSError, TimeoutError, ClinicError) as error:
-        return Part(name, False, "", pid, str(error) or "does not answer")
+            return Part(name, True, await probe(), pid, "answers")
+    except ClinicError as error:
+        return Part(name, False, "", pid, str(error))
+    except (OSError, TimeoutError):
+        return Part(name, False, "", pid, "nobody answers at its address")
 
 
 def _process(name: str, pid: int) -> Part:
-    up = psutil.pid_exists(pid) and psutil.Process(pid).status() not in (
-        psutil.STATUS_ZOMBIE,
-        psutil.STATUS_STOPPED,
-    )
-    return Part(name, up, version("clinic"), pid, "" if up else "the process does not run")
+    try:
+        state: str = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
+        state = "gone"
+    up = state not in ("gone", psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
+    return Part(name, up, version("clinic"), pid, state)

@@ -5,6 +5,7 @@ Every probe returns the part's version, or raises `OSError`, `TimeoutError` or `
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 
 import asyncpg
 import httpx
@@ -22,7 +23,7 @@ Probe = Callable[[], Awaitable[str]]
 
 
 async def kafka(settings: Settings) -> str:
-    """A broker answers a metadata request."""
+    """A broker answers a metadata request. Its protocol does not tell the release it comes from."""
     # aiokafka logs an error for each refused connection; a port nobody listens on is not worth one.
     host, _, port = settings.kafka_bootstrap.split(",")[0].rpartition(":")
     _, writer = await asyncio.open_connection(host, int(port))
@@ -39,7 +40,7 @@ async def kafka(settings: Settings) -> str:
         await client.close()
     if not brokers:
         raise TransientError("Kafka has no broker yet")
-    return f"{len(brokers)} broker(s)"
+    return f"{len(brokers)} broker{'s' if len(brokers) > 1 else ''}"
 
 
 async def postgres(dsn: str) -> str:
@@ -62,7 +63,7 @@ async def redis(url: str) -> str:
         info = await client.info("server")
         return str(info.get("valkey_version") or info["redis_version"])
     except RedisError as error:
-        raise TransientError(f"Redis does not answer: {error}") from error
+        raise TransientError("Redis does not answer") from error
     finally:
         await client.aclose()
 
@@ -73,7 +74,7 @@ async def ingress(url: str) -> str:
         async with httpx.AsyncClient(timeout=CONNECT_TIMEOUT_S, trust_env=False) as client:
             answer = await client.get(f"{url}/health/ready")
     except httpx.HTTPError as error:
-        raise TransientError(f"{url} does not answer: {error!r}") from error
+        raise TransientError(f"{url} does not answer") from error
     if answer.status_code != httpx.codes.OK:
         raise TransientError(f"{url} is not ready: {answer.status_code} {answer.text[:200]}")
-    return "ready"
+    return version("clinic")

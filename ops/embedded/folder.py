@@ -58,7 +58,7 @@ class DataFolder:
             os.close(self._lock_fd)
             self._lock_fd = None
             raise MisconfiguredError(f"A clinic is already running on the data folder {self.path}.") from None
-        self._owner_file.write_text(f"{os.getpid()}\n")
+        write_private(self._owner_file, f"{os.getpid()}\n".encode())
         free = shutil.disk_usage(self.path).free
         if free < FREE_BYTES_MIN:
             self._unlock()

@@ -48,6 +48,11 @@ def dsn(user: str, password: str, port: int, database: str = DATABASE) -> str:
     return f"postgresql://{user}:{password}@127.0.0.1:{port}/{database}"
 
 
+def maintenance_dsn(folder: DataFolder, ports: Mapping[str, int]) -> str:
+    """The owner's connection to the database `postgres`, which exists from the beginning."""
+    return dsn("postgres", folder.secret("postgres.password"), ports["postgres"], "postgres")
+
+
 async def prepare(folder: DataFolder, ports: Mapping[str, int]) -> Child:
     """Create the cluster on the first start and return the server, not started yet.
 
@@ -58,14 +63,18 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int]) -> Child:
     pgdata = folder.path / "postgres"
     if not pgdata.exists():
         await _initdb(folder, pgdata)
-    port = ports["postgres"]
-    settings = [f"--{name}={value}" for name, value in {**SERVER_SETTINGS, "port": str(port)}.items()]
-    maintenance_dsn = dsn("postgres", folder.secret("postgres.password"), port, "postgres")
+    settings = {**SERVER_SETTINGS, "port": str(ports["postgres"])}
     return Child(
         "postgres",
-        [*_unprivileged(), _program("postgres"), "-D", pgdata, *settings],
+        [
+            *_unprivileged(),
+            _program("postgres"),
+            "-D",
+            pgdata,
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ],
         data_dir=folder.path,
-        probe=partial(probes.postgres, maintenance_dsn),
+        probe=partial(probes.postgres, maintenance_dsn(folder, ports)),
         stop_signal=signal.SIGINT,  # "fast": ends the sessions, writes a checkpoint
         death_signal=signal.SIGQUIT,  # "immediate": takes its children along
         stop_timeout_s=8.0,
@@ -107,16 +116,16 @@ async def _initdb(folder: DataFolder, pgdata: Path) -> None:
     unfinished.rename(pgdata)
 
 
-async def create_database(folder: DataFolder, port: int) -> None:
-    """Create the database and the services' login roles, with the data folder's passwords. Idempotent."""
-    admin = await asyncpg.connect(dsn("postgres", folder.secret("postgres.password"), port, "postgres"))
+async def create_database(owner_dsn: str, passwords: Mapping[str, str]) -> None:
+    """Create the database and a login role per entry of `passwords` (URL-safe, by role). Idempotent."""
+    admin = await asyncpg.connect(owner_dsn)
     try:
         if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
             await admin.execute(f"CREATE DATABASE {DATABASE}")
-        for role in ROLES:
+        for role, password in passwords.items():
             known = await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role)
-            # A statement that takes no parameters; the password is URL-safe.
+            # A statement that takes no parameters, hence the URL-safe password.
             verb = "ALTER" if known else "CREATE"
-            await admin.execute(f"{verb} ROLE {role} LOGIN PASSWORD '{folder.secret(f'{role}.password')}'")
+            await admin.execute(f"{verb} ROLE {role} LOGIN PASSWORD '{password}'")
     finally:
         await admin.close()

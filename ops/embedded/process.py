@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from infra.errors import ClinicError
+from ops.embedded.folder import write_private
 from ops.probes import Probe
 
 LOG_BYTES_MAX = 8 * 1024 * 1024
@@ -101,7 +102,7 @@ class Child:
                 start_new_session=True,
                 preexec_fn=lambda: die_with_parent(self._death_signal),
             )
-        self.pid_path.write_text(f"{self._popen.pid}\n")
+        write_private(self.pid_path, f"{self._popen.pid}\n".encode())
 
     async def start(self) -> None:
         """Start the process and wait until it answers.
@@ -220,7 +221,8 @@ def reap_leftovers(data_dir: Path, pid_files: Iterable[Path]) -> list[str]:
     ours = {}
     for pid_file in pid_files:
         with contextlib.suppress(OSError, ValueError, psutil.Error):
-            process = psutil.Process(int(pid_file.read_text().split()[0]))
+            # Postgres' own pid file has further lines.
+            process = psutil.Process(int(pid_file.read_text().partition("\n")[0]))
             written_at = pid_file.stat().st_mtime
             named = any(str(data_dir) in arg for arg in process.cmdline())
             if named and process.create_time() <= written_at + 1 and process.pid != os.getpid():

@@ -72,7 +72,8 @@ class EmbeddedStack:
 
     async def _start_postgres(self, ports: dict[str, int]) -> None:
         await self._start_child(await postgres.prepare(self.folder, ports))
-        await postgres.create_database(self.folder, ports["postgres"])
+        passwords = {role: self.folder.secret(f"{role}.password") for role in postgres.ROLES}
+        await postgres.create_database(postgres.maintenance_dsn(self.folder, ports), passwords)
 
     async def _start_child(self, child: Child) -> None:
         self.processes[child.name] = child

@@ -1,0 +1,59 @@
+"""What the tests run on: `--stack=embedded` (the default), `containers`, or `settings` (named by CLINIC_…).
+
+Whichever it is, the fixture `settings` is the same thing: the addresses of a Kafka, a Postgres and a Valkey.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infra.settings import Settings
+from ops.embedded import EmbeddedStack
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        choices=("embedded", "containers", "settings"),
+        default="embedded",
+        help="the servers to test on: embedded (default), official images, or those named by CLINIC_…",
+    )
+
+
+@pytest.fixture(scope="session")
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """The addresses and credentials of the servers under test, started when first asked for."""
+    source: Settings = request.getfixturevalue(f"_{request.config.getoption('--stack')}_settings")
+    return source
+
+
+@pytest.fixture(scope="session")
+async def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[EmbeddedStack]:
+    """The embedded stack, booted once; for tests that stop or kill a server; others take `settings`.
+
+    Whoever stops or kills a server starts it again.
+    """
+    if request.config.getoption("--stack") != "embedded":
+        pytest.skip("stops and kills servers, which only the embedded stack allows")
+    async with EmbeddedStack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def _embedded_settings(stack: EmbeddedStack) -> Settings:
+    return stack.settings
+
+
+@pytest.fixture(scope="session")
+async def _containers_settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
+    from tests.containers import container_stack
+
+    async with container_stack(tmp_path_factory.mktemp("stack")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def _settings_settings() -> Settings:
+    return Settings()

@@ -1,0 +1,125 @@
+"""`clinic up` as an operator meets it: from outside, by its output, its signals and its exit status."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.waiting import until
+
+CLINIC = [sys.executable, "-m", "ops.cli"]
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+
+
+class Up:
+    """A running `clinic up`; its output goes to a file."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self.data_dir = data_dir
+        self.output_path = data_dir.with_name(f"{data_dir.name}.out")
+        with self.output_path.open("wb") as output:
+            self.popen = subprocess.Popen(
+                [*CLINIC, "up", "--no-seed", "--data", data_dir, "--port", str(port)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_for(self, line: str) -> None:
+        """Wait until the line was printed; fail at once if the program ends instead."""
+
+        def printed() -> bool:
+            lines = self.output_path.read_text().splitlines()
+            assert line in lines or self.popen.poll() is None, lines
+            return line in lines
+
+        until(printed, f"{line!r} in {self.output_path}", START_TIMEOUT_S)
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """What the pid files name."""
+        return {path.stem: psutil.Process(int(path.read_text())) for path in self.data_dir.glob("run/*.pid")}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(data_dir: Path, port: int) -> Iterator[Up]:
+    up = Up(data_dir, port)
+    try:
+        up.wait_for("ready")
+        yield up
+    finally:
+        up.popen.terminate()
+        up.popen.wait(timeout=STOP_TIMEOUT_S)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with running(tmp_path_factory.mktemp("up") / "data", free_port()) as up:
+        yield up
+
+
+def clinic(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*CLINIC, *arguments], capture_output=True, text=True, timeout=START_TIMEOUT_S)
+
+
+def test_every_process_has_its_pid_file_and_all_are_healthy(up: Up) -> None:
+    names = {"up", "kafka", "postgres", "valkey", "worker-1", "ingress-1"}
+    assert up.processes().keys() == names
+    assert up.processes()["up"].pid == up.popen.pid
+
+    answer = clinic("health", "--data", up.data_dir)
+
+    assert answer.returncode == 0, answer.stdout
+    assert all(name in answer.stdout for name in names)
+
+
+def test_a_second_up_on_the_same_folder_says_so_and_leaves_it_alone(up: Up) -> None:
+    second = clinic("up", "--data", up.data_dir, "--port", str(free_port()))
+
+    assert second.returncode == 1
+    assert second.stderr == f"A clinic is already running on the data folder {up.data_dir}.\n"
+    assert all(process.is_running() for process in up.processes().values())
+
+
+def test_a_port_in_use_is_one_sentence(up: Up, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = clinic("up", "--data", tmp_path, "--port", str(port))
+
+    assert refused.returncode == 1
+    assert refused.stderr == f"Port {port} is in use: choose another one with --port.\n"
+
+
+@pytest.mark.parametrize("name", ["valkey", "ingress-1"])
+def test_what_crashes_is_started_again_with_a_message(up: Up, name: str) -> None:
+    os.kill(up.processes()[name].pid, signal.SIGKILL)
+
+    up.wait_for(f"{name} was ended by SIGKILL; starting it again in 0.5 s")
+    up.wait_for(f"{name} is back")
+
+    assert clinic("health", "--data", up.data_dir).returncode == 0
+
+
+def test_kill_9_leaves_no_orphan_and_the_next_start_works(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path / "data", port) as killed:
+        processes = killed.processes()
+        killed.popen.kill()
+    with running(tmp_path / "data", port) as up:
+        assert not any(process.is_running() for process in processes.values())
+        up.popen.send_signal(signal.SIGINT)
+        assert up.popen.wait(timeout=STOP_TIMEOUT_S) == 0
+        assert list(up.data_dir.glob("run/*.pid")) == []
