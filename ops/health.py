@@ -14,6 +14,7 @@ from rich.table import Table
 from infra.errors import ClinicError
 from infra.settings import Settings
 from ops import probes
+from ops.embedded.jars import kafka_version
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,21 @@ async def _ask_all(data_dir: Path) -> list[Part]:
         "valkey": partial(probes.redis, settings.redis_url.get_secret_value()),
         "ingress-1": partial(probes.ingress, settings.url),
     }
-    others = sorted(pids.keys() - asked.keys())
-    return [
-        *await asyncio.gather(*(_ask(name, probe, pids.get(name)) for name, probe in asked.items())),
-        *(_process(name, pids[name]) for name in others),
-    ]
+    parts = await asyncio.gather(*(_ask(name, probe, pids.get(name)) for name, probe in asked.items()))
+    return [*parts, *(_process(name, pids[name]) for name in sorted(pids.keys() - asked.keys()))]
 
 
 async def _ask(name: str, probe: probes.Probe, pid: int | None) -> Part:
     try:
         async with asyncio.timeout(2 * probes.CONNECT_TIMEOUT_S):
-            return Part(name, True, await probe(), pid, "answers")
+            answer = await probe()
     except ClinicError as error:
         return Part(name, False, "", pid, str(error))
     except (OSError, TimeoutError):
         return Part(name, False, "", pid, "nobody answers at its address")
+    if name == "kafka":
+        return Part(name, True, kafka_version() if pid else "", pid, answer)
+    return Part(name, True, answer, pid, "answers")
 
 
 def _process(name: str, pid: int) -> Part:

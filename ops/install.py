@@ -8,6 +8,8 @@ and status 1.
 import errno
 import hashlib
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,8 +98,19 @@ def make_venv() -> None:
 
 def uv(*arguments: str) -> None:
     """`uv pip install` into `.venv`."""
-    command = (VENV / "bin" / "uv", "pip", "install", "--no-config", "--python", VENV_PYTHON)
+    command = (VENV / "bin" / "uv", "pip", "install", "--python", VENV_PYTHON)
+    os.environ.update(told_to_pip())
     run("The packages could not be installed.", *command, *arguments)
+
+
+def told_to_pip() -> "dict[str, str]":
+    """What pip is told on this machine about a mirror and certificates, in uv's words."""
+    listed = subprocess.run(
+        [str(VENV_PYTHON), "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=True
+    )
+    told = dict(re.findall(r"\.(index-url|cert)='(.*)'", listed.stdout.decode()))
+    words = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
+    return {words[name]: value for name, value in told.items() if words[name] not in os.environ}
 
 
 def run(complaint: str, *command: "str | Path") -> None:
