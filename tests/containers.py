@@ -1,6 +1,8 @@
 """The same three servers from their official images, where a Docker engine is present."""
 
 import contextlib
+import gc
+import warnings
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -28,10 +30,8 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
 
     Skips the test when no Docker engine answers.
     """
-    try:
-        docker.from_env().ping()
-    except DockerException as error:
-        pytest.skip(f"--stack=containers needs a Docker engine, and none answers: {error}")
+    if reason := _why_no_engine():
+        pytest.skip(f"--stack=containers needs a Docker engine, and none answers: {reason}")
     with DataFolder(directory) as folder, contextlib.ExitStack() as exits:
         port = next(port for port in folder.ports().values() if port_is_free(port))
         password = folder.secret("postgres.password")
@@ -60,6 +60,19 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
         await until_answers(partial(probes.kafka, settings), START_TIMEOUT_S)
         await until_answers(partial(probes.redis, settings.redis_url.get_secret_value()), START_TIMEOUT_S)
         yield settings
+
+
+def _why_no_engine() -> str | None:
+    with warnings.catch_warnings():
+        # docker leaves its socket open when nobody answers.
+        warnings.simplefilter("ignore", ResourceWarning)
+        reason = None
+        try:
+            docker.from_env().ping()
+        except DockerException as error:
+            reason = str(error)
+        gc.collect()
+        return reason
 
 
 def _kafka(port: int) -> DockerContainer:
