@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-import docker
+import docker  # type: ignore[import-untyped]
 import pytest
-from docker.errors import DockerException
+from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 
 from infra.settings import Settings
