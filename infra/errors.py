@@ -1,6 +1,7 @@
 """The four kinds of failure, never mixed.
 
-*Refused* is a value (`contracts.refusals`), so it is not here. *Bugs* are assertions. What is left:
+*Refused* is a value (`contracts.refusals`) and *bugs* are assertions, so neither is here. *Poison* is
+`contracts.dead_letters.UndecodableError`. What is left:
 """
 
 
@@ -14,15 +15,6 @@ class TransientError(ClinicError):
 
 class LogUnavailableError(TransientError):
     """The broker did not acknowledge a record in time. It may or may not be in the log."""
-
-
-class PoisonError(ClinicError):
-    """A record that can never be decided. It goes to the dead-letter topic with `reason`."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 class MisconfiguredError(ClinicError):

@@ -1,0 +1,135 @@
+"""The kinds of value that cross a boundary, each strict: no epoch numbers, no control characters."""
+
+import re
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
+from pydantic_core import PydanticCustomError
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_WALL_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+# C0, DEL and C1, except for line feed and tab where a text may have several lines.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_TIME_ZONES = available_timezones()
+# Far from the ends of `datetime`, so that no zone or buffer can leave its range.
+_INSTANT_MIN = datetime(1900, 1, 1, tzinfo=UTC)
+_INSTANT_MAX = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class Model(BaseModel):
+    """Immutable; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise PydanticCustomError("instant", "An RFC 3339 date and time with its offset is needed")
+    try:
+        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("instant", "There is no such date and time") from None
+    if not _INSTANT_MIN <= instant < _INSTANT_MAX:
+        raise PydanticCustomError("instant", "The years 1900 to 2199 are supported")
+    return instant
+
+
+def _uuid(value: Any) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise PydanticCustomError("uuid", "A UUID is needed (8-4-4-4-12 hexadecimal digits)")
+    return UUID(value)
+
+
+def _date(value: Any) -> date:
+    if type(value) is date:
+        return value
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise PydanticCustomError("date", "A date is needed (YYYY-MM-DD)")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("date", "There is no such date") from None
+    if not _INSTANT_MIN.date() < day < _INSTANT_MAX.date():
+        raise PydanticCustomError("date", "The years 1900 to 2199 are supported")
+    return day
+
+
+def _wall_time(value: Any) -> time:
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str) or not _WALL_TIME.fullmatch(value):
+        raise PydanticCustomError("wall_time", "A time of day is needed (HH:MM, 00:00 to 23:59)")
+    return time.fromisoformat(value)
+
+
+def _no_control(value: str) -> str:
+    if _CONTROL.search(value):
+        raise PydanticCustomError("control_character", "Control characters are not allowed")
+    return _not_blank(value)
+
+
+def _no_control_in_lines(value: str) -> str:
+    if _CONTROL_IN_LINES.search(value):
+        raise PydanticCustomError("control_character", "Control characters are not allowed")
+    return _not_blank(value)
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "The text is empty")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in _TIME_ZONES:
+        raise PydanticCustomError("time_zone", "An IANA time zone is needed, such as Europe/Berlin")
+    return value
+
+
+def rfc3339(instant: datetime) -> str:
+    """`2026-11-25T09:00:00Z`, or with the offset of the instant's own zone."""
+    text = instant.isoformat()
+    return text[:-6] + "Z" if text.endswith("+00:00") else text
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(rfc3339, str, when_used="json")]
+"""An instant, UTC inside. RFC 3339 with an offset outside."""
+
+Id = Annotated[UUID, BeforeValidator(_uuid)]
+Date = Annotated[date, BeforeValidator(_date)]
+
+WallTime = Annotated[
+    time,
+    BeforeValidator(_wall_time),
+    PlainSerializer(lambda value: value.isoformat("minutes"), str, when_used="json"),
+    Field(json_schema_extra={"format": "wall-time", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+"""A time of day on the clinic's wall, to the minute."""
+
+TimeZone = Annotated[str, Strict(), AfterValidator(_time_zone)]
+Line = Annotated[str, Strict(), Field(min_length=1, max_length=200), AfterValidator(_no_control)]
+"""One line of text."""
+
+Lines = Annotated[str, Strict(), Field(min_length=1, max_length=2000), AfterValidator(_no_control_in_lines)]
+"""Free text, line feeds and tabs allowed."""
+
+Code = Annotated[str, Strict(), Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+"""A short name for machines: lower-case letters, digits, `_` and `-`."""
+
+Ciphertext = Annotated[str, Strict(), Field(max_length=12_000, pattern=r"^[A-Za-z0-9_-]+$")]
+"""Sealed text, base64url without padding (RFC 4648 section 5)."""
+
+Whole = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
+Fingerprint = Annotated[str, Strict(), Field(pattern=r"^[0-9a-f]{32}$")]
+"""A keyed hash of what a command asks for, 16 bytes in hex."""

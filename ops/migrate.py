@@ -1,0 +1,42 @@
+"""`clinic migrate`: bring the database schema up to date."""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from infra.errors import TransientError
+from infra.settings import Settings
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def migrate(settings: Settings) -> None:
+    """Run the revisions that the database has not seen, as the owner, in one transaction. Idempotent.
+
+    Raises:
+        TransientError: Postgres does not answer.
+    """
+    asyncio.run(_migrate(settings.postgres_dsn.get_secret_value()))
+
+
+async def _migrate(dsn: str) -> None:
+    engine = create_async_engine(make_url(dsn).set(drivername="postgresql+asyncpg"))
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+    except OSError as error:
+        raise TransientError(f"Postgres does not answer: {error}") from error
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

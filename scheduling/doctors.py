@@ -1,0 +1,115 @@
+"""Decisions about a doctor's book: registration, offers, hours, time off."""
+
+from datetime import date, datetime
+
+from contracts.commands import BlockTime, RegisterDoctor, SetWeeklyHours, UnblockTime, UpdateDoctor
+from contracts.doctors import WeeklyHours
+from contracts.events import (
+    CancelledBy,
+    DoctorRegistered,
+    DoctorUpdated,
+    TimeBlocked,
+    TimeUnblocked,
+    WeeklyHoursSet,
+)
+from contracts.refusals import Reason, Refusal
+from scheduling.appointments import cancelled
+from scheduling.calendar import Interval
+from scheduling.outcome import Outcome
+from scheduling.state import Book, Doctor
+
+
+def register(book: Book, command: RegisterDoctor) -> Outcome:
+    if command.doctor_id in book.doctors:
+        return Refusal(Reason.ALREADY_REGISTERED)
+    return [
+        DoctorRegistered(
+            doctor_id=command.doctor_id,
+            name=command.name,
+            specialty=command.specialty,
+            time_zone=command.time_zone,
+            visit_types=command.visit_types,
+            policy=command.policy,
+            active=True,
+        )
+    ]
+
+
+def change(
+    book: Book, command: UpdateDoctor | SetWeeklyHours | BlockTime | UnblockTime, now: datetime
+) -> Outcome:
+    doctor = book.doctors.get(command.doctor_id)
+    if doctor is None:
+        return Refusal(Reason.UNKNOWN_DOCTOR)
+    match command:
+        case UpdateDoctor():
+            return [_updated(doctor, command)]
+        case SetWeeklyHours():
+            if _some_overlap(command.hours):
+                return Refusal(Reason.OVERLAPPING_HOURS)
+            return [WeeklyHoursSet(doctor_id=doctor.id, hours=command.hours)]
+        case BlockTime():
+            return _block(book, command, now)
+        case UnblockTime():
+            known = next((away for away in doctor.time_off if away.id == command.time_off_id), None)
+            if known is None:
+                return Refusal(Reason.UNKNOWN_TIME_OFF)
+            return [
+                TimeUnblocked(
+                    doctor_id=doctor.id,
+                    time_off_id=known.id,
+                    starts_at=known.when.starts,
+                    ends_at=known.when.ends,
+                )
+            ]
+
+
+def _updated(doctor: Doctor, command: UpdateDoctor) -> DoctorUpdated:
+    policy = doctor.policy if command.policy is None else command.policy.applied_to(doctor.policy)
+    return DoctorUpdated(
+        doctor_id=doctor.id,
+        name=doctor.name if command.name is None else command.name,
+        specialty=doctor.specialty if command.specialty is None else command.specialty,
+        time_zone=doctor.time_zone if command.time_zone is None else command.time_zone,
+        visit_types=doctor.visit_types if command.visit_types is None else command.visit_types,
+        policy=policy,
+        active=doctor.active if command.active is None else command.active,
+    )
+
+
+def _some_overlap(hours: WeeklyHours) -> bool:
+    ordered = sorted(hours, key=lambda entry: (entry.weekday, entry.starts))
+    for place, earlier in enumerate(ordered):
+        for later in ordered[place + 1 :]:
+            if later.weekday != earlier.weekday or later.starts >= earlier.ends:
+                break
+            if _valid_together(earlier.valid_from, later.valid_until) and _valid_together(
+                later.valid_from, earlier.valid_until
+            ):
+                return True
+    return False
+
+
+def _valid_together(begins: date | None, ends: date | None) -> bool:
+    return begins is None or ends is None or begins <= ends
+
+
+def _block(book: Book, command: BlockTime, now: datetime) -> Outcome:
+    when = Interval(command.starts_at, command.ends_at)
+    if when.ends <= now:
+        return Refusal(Reason.IN_THE_PAST)
+    conflicting = [
+        appointment
+        for appointment in book.occupied(command.doctor_id).overlapping(when)
+        if appointment.visit.overlaps(when) and appointment.visit.ends > now
+    ]
+    if conflicting and not command.cancel_conflicting:
+        return Refusal(Reason.CONFLICTS_WITH_BOOKINGS, len(conflicting))
+    blocked = TimeBlocked(
+        doctor_id=command.doctor_id,
+        time_off_id=command.time_off_id,
+        starts_at=when.starts,
+        ends_at=when.ends,
+        note=command.note,
+    )
+    return [blocked, *(cancelled(one, CancelledBy.CLINIC, "time_off") for one in conflicting)]

@@ -1,0 +1,82 @@
+"""Which starts are slots. What is offered (`free_slots`) and what is accepted (`why_not`) is one rule."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from contracts.doctors import VisitType
+from contracts.refusals import Reason
+from scheduling.calendar import Interval
+from scheduling.state import Doctor, OccupiedTimes
+
+NO_TIME = timedelta(0)
+
+
+def visit_at(starts_at: datetime, visit_type: VisitType) -> Interval:
+    """The visit itself."""
+    return Interval(starts_at, starts_at + timedelta(minutes=visit_type.minutes))
+
+
+def occupied_at(starts_at: datetime, visit_type: VisitType) -> Interval:
+    """The visit with its buffers."""
+    return Interval(
+        starts_at - timedelta(minutes=visit_type.buffer_before_minutes),
+        starts_at + timedelta(minutes=visit_type.minutes + visit_type.buffer_after_minutes),
+    )
+
+
+def why_not(
+    doctor: Doctor,
+    visit_type: VisitType,
+    starts_at: datetime,
+    occupied: OccupiedTimes,
+    moving: UUID | None = None,
+) -> Reason | None:
+    """Why a visit cannot begin then, from the doctor's side alone; None where it can.
+
+    The visit has to lie within one opening; its buffers may reach beyond, but not into another appointment.
+    `moving` is the appointment whose own time is not in its way.
+    """
+    visit = visit_at(starts_at, visit_type)
+    opening = _opening_around(doctor, visit)
+    if opening is None:
+        return Reason.OUTSIDE_HOURS
+    if (starts_at - opening.starts) % timedelta(minutes=doctor.policy.slot_minutes) != NO_TIME:
+        return Reason.NOT_A_SLOT
+    if any(visit.overlaps(away.when) for away in doctor.time_off):
+        return Reason.IN_TIME_OFF
+    in_the_way = occupied.overlapping(occupied_at(starts_at, visit_type))
+    if any(appointment.id != moving for appointment in in_the_way):
+        return Reason.SLOT_TAKEN
+    return None
+
+
+def why_not_now(doctor: Doctor, starts_at: datetime, now: datetime) -> Reason | None:
+    """Why a patient may not take that time yet, or not any more."""
+    if starts_at < now + timedelta(minutes=doctor.policy.min_notice_minutes):
+        return Reason.TOO_SOON
+    if starts_at > now + timedelta(days=doctor.policy.horizon_days):
+        return Reason.TOO_FAR_AHEAD
+    return None
+
+
+def free_slots(
+    doctor: Doctor, visit_type: VisitType, day: date, occupied: OccupiedTimes
+) -> Iterator[datetime]:
+    """The starts on a local date that `why_not` accepts, in order."""
+    step = timedelta(minutes=doctor.policy.slot_minutes)
+    for opening in doctor.openings(day):
+        starts_at = opening.starts
+        while starts_at < opening.ends:
+            if why_not(doctor, visit_type, starts_at, occupied) is None:
+                yield starts_at
+            starts_at += step
+
+
+def _opening_around(doctor: Doctor, visit: Interval) -> Interval | None:
+    day = visit.starts.astimezone(ZoneInfo(doctor.time_zone)).date()
+    for opening in doctor.openings(day):
+        if opening.starts <= visit.starts and visit.ends <= opening.ends:
+            return opening
+    return None
