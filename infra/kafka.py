@@ -19,6 +19,7 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from contracts.topics import Topic
 from infra.errors import MisconfiguredError, TransientError
@@ -50,6 +51,19 @@ def connection(settings: Settings) -> dict[str, Any]:
             "sasl_plain_password": password.get_secret_value() if password else None,
         }
     return arguments
+
+
+def faststream_connection(settings: Settings) -> dict[str, Any]:
+    """The same for a FastStream broker, which wraps TLS and SASL in objects of its own."""
+    arguments = connection(settings)
+    tls = arguments.get("ssl_context")
+    security: BaseSecurity = BaseSecurity(ssl_context=tls)
+    if "sasl_mechanism" in arguments:
+        kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+        security = kinds[arguments["sasl_mechanism"]](
+            arguments["sasl_plain_username"] or "", arguments["sasl_plain_password"] or "", ssl_context=tls
+        )
+    return {"bootstrap_servers": settings.kafka_bootstrap, "security": security}
 
 
 async def start_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
@@ -176,5 +190,5 @@ class _MetadataRequest(Request[_MetadataRequestV12]):
         self._names = names
 
     def build(self, request_struct_class: type[_MetadataRequestV12]) -> _MetadataRequestV12:
-        topics = [(bytes(16), name, {}) for name in self._names]
+        topics: list[tuple[Any, ...]] = [(bytes(16), name, {}) for name in self._names]
         return request_struct_class(topics, False, False, {})

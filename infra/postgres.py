@@ -3,6 +3,7 @@
 import asyncio
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from infra.errors import TransientError
 
@@ -21,7 +22,17 @@ OUTAGES = (
     asyncpg.InternalClientError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+# The server rolled the transaction back for another's sake: it may be tried again at once.
 CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether to wait and try again, rather than to look for a mistake in what was asked."""
+    # Values that asyncpg cannot encode are an InterfaceError too.
+    return isinstance(error, (TransientError, *OUTAGES)) and not isinstance(error, ValueError)
 
 
 async def open_pool(

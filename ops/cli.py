@@ -27,6 +27,14 @@ DataDir = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="data folder of the embedded stack", show_default=True)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Hours = Annotated[int, typer.Option("--hours", metavar="N", help="how long it is valid", min=1, max=8760)]
+# `ops.tokens.WORKING_DAY_HOURS`
+WORKING_DAY_HOURS = 12
+
+token = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(token, name="token", help="Print an access token, made with the clinic's signing key.")
+seed = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(seed, name="seed", help="Send data through the real commands.")
 
 
 class Service(StrEnum):
@@ -70,6 +78,62 @@ def health(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     from ops.health import health as show
 
     raise typer.Exit(0 if show(data, as_json) else 1)
+
+
+@app.command()
+def migrate(data: DataDir = DATA_DIR) -> None:
+    """Bring the database schema up to date and print its revision."""
+    from alembic.script import ScriptDirectory
+
+    from infra.settings import Settings
+    from ops.migrate import MIGRATIONS
+    from ops.migrate import migrate as run_migrations
+
+    run_migrations(Settings.load(data))
+    print(ScriptDirectory(MIGRATIONS).get_current_head())
+
+
+@app.command()
+def topics(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+    """Make the topics that are missing; status 1 if one is not what the contract says."""
+    from infra.settings import Settings
+    from ops.topics import topics as show
+
+    raise typer.Exit(0 if show(Settings.load(data), as_json) else 1)
+
+
+@token.command()
+def staff(data: DataDir = DATA_DIR, hours: Hours = WORKING_DAY_HOURS) -> None:
+    """Print an access token for the clinic's staff."""
+    from infra.settings import Settings
+    from ops.tokens import staff_token
+
+    print(staff_token(Settings.load(data), hours))
+
+
+@token.command()
+def patient(email: str, data: DataDir = DATA_DIR, hours: Hours = WORKING_DAY_HOURS) -> None:
+    """Print an access token for a patient; an unknown mail address becomes one."""
+    import asyncio
+
+    from infra.settings import Settings
+    from ops.tokens import patient_token
+
+    try:
+        print(asyncio.run(patient_token(Settings.load(data), email, hours)))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="EMAIL") from None
+
+
+@seed.command()
+def demo(data: DataDir = DATA_DIR) -> None:
+    """Send 5 doctors, 20 patients, 800 slots and 240 appointments; a second run changes nothing."""
+    import asyncio
+
+    from infra.settings import Settings
+    from ops.seed import seed_demo
+
+    asyncio.run(seed_demo(Settings.load(data)))
 
 
 def main() -> None:

@@ -132,7 +132,7 @@ async def _seed_on_first_start(stack: EmbeddedStack, wanted: bool) -> None:
         from ops.seed import seed_demo
 
         say("sending the demo data …")
-        await seed_demo(stack.settings)
+        await seed_demo(stack.settings, say)
     done.touch()
 
 

@@ -98,11 +98,8 @@ def _block(book: Book, command: BlockTime, now: datetime) -> Outcome:
     when = Interval(command.starts_at, command.ends_at)
     if when.ends <= now:
         return Refusal(Reason.IN_THE_PAST)
-    conflicting = [
-        appointment
-        for appointment in book.occupied(command.doctor_id).overlapping(when)
-        if appointment.visit.overlaps(when) and appointment.visit.ends > now
-    ]
+    in_the_way = map(book.appointments.__getitem__, book.occupied(command.doctor_id).overlapping(when))
+    conflicting = [one for one in in_the_way if one.visit.overlaps(when) and one.visit.ends > now]
     if conflicting and not command.cancel_conflicting:
         return Refusal(Reason.CONFLICTS_WITH_BOOKINGS, len(conflicting))
     blocked = TimeBlocked(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from contracts.doctors import VisitType
 from contracts.refusals import Reason
 from scheduling.calendar import Interval
-from scheduling.state import Doctor, OccupiedTimes
+from scheduling.state import Doctor, OccupiedTimes, Opening
 
 NO_TIME = timedelta(0)
 
@@ -42,12 +42,12 @@ def why_not(
     opening = _opening_around(doctor, visit)
     if opening is None:
         return Reason.OUTSIDE_HOURS
-    if (starts_at - opening.starts) % timedelta(minutes=doctor.policy.slot_minutes) != NO_TIME:
+    if (starts_at - opening.when.starts) % timedelta(minutes=doctor.policy.slot_minutes) != NO_TIME:
         return Reason.NOT_A_SLOT
-    if any(visit.overlaps(away.when) for away in doctor.time_off):
+    if any(visit.overlaps(away) for away in opening.away):
         return Reason.IN_TIME_OFF
     in_the_way = occupied.overlapping(occupied_at(starts_at, visit_type))
-    if any(appointment.id != moving for appointment in in_the_way):
+    if any(appointment_id != moving for appointment_id in in_the_way):
         return Reason.SLOT_TAKEN
     return None
 
@@ -67,16 +67,16 @@ def free_slots(
     """The starts on a local date that `why_not` accepts, in order."""
     step = timedelta(minutes=doctor.policy.slot_minutes)
     for opening in doctor.openings(day):
-        starts_at = opening.starts
-        while starts_at < opening.ends:
+        starts_at = opening.when.starts
+        while starts_at < opening.when.ends:
             if why_not(doctor, visit_type, starts_at, occupied) is None:
                 yield starts_at
             starts_at += step
 
 
-def _opening_around(doctor: Doctor, visit: Interval) -> Interval | None:
+def _opening_around(doctor: Doctor, visit: Interval) -> Opening | None:
     day = visit.starts.astimezone(ZoneInfo(doctor.time_zone)).date()
     for opening in doctor.openings(day):
-        if opening.starts <= visit.starts and visit.ends <= opening.ends:
+        if opening.when.starts <= visit.starts and visit.ends <= opening.when.ends:
             return opening
     return None

@@ -30,6 +30,14 @@ class TimeOff:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A stretch of a doctor's weekly hours on one day, and the time off that cuts into it."""
+
+    when: Interval
+    away: tuple[Interval, ...]
+
+
 @dataclass(frozen=True)
 class Doctor:
     """A doctor's book without the appointments."""
@@ -43,17 +51,21 @@ class Doctor:
     policy: Policy
     hours: tuple[Hours, ...] = ()
     time_off: tuple[TimeOff, ...] = ()
-    _openings: dict[date, tuple[Interval, ...]] = field(default_factory=dict, init=False, compare=False)
+    # Remembered per day: the same days are asked for again and again, and a doctor is never changed in place.
+    _openings: dict[date, tuple[Opening, ...]] = field(default_factory=dict, init=False, compare=False)
 
     def visit_type(self, code: str) -> VisitType | None:
         """The visit type of that code, if the doctor offers it."""
         return next((visit_type for visit_type in self.visit_types if visit_type.code == code), None)
 
-    def openings(self, day: date) -> tuple[Interval, ...]:
-        """When the doctor is there on a local date by the weekly hours; time off is not taken out."""
+    def openings(self, day: date) -> tuple[Opening, ...]:
+        """When the doctor is there on a local date by the weekly hours, in order."""
         found = self._openings.get(day)
         if found is None:
-            found = self._openings[day] = openings(self.hours, self.time_zone, day)
+            found = self._openings[day] = tuple(
+                Opening(when, tuple(away.when for away in self.time_off if away.when.overlaps(when)))
+                for when in openings(self.hours, self.time_zone, day)
+            )
         return found
 
 
@@ -80,28 +92,28 @@ class OccupiedTimes:
 
     def __init__(self) -> None:
         self._starts: list[datetime] = []
-        self._entries: list[Appointment] = []
+        self._entries: list[tuple[Interval, UUID]] = []
 
-    def add(self, appointment: Appointment) -> None:
-        """Put a booked appointment in its place."""
-        place = bisect_left(self._starts, appointment.occupied.starts)
-        self._starts.insert(place, appointment.occupied.starts)
-        self._entries.insert(place, appointment)
+    def add(self, when: Interval, appointment_id: UUID) -> None:
+        """Put a booked appointment's time in its place."""
+        place = bisect_left(self._starts, when.starts)
+        self._starts.insert(place, when.starts)
+        self._entries.insert(place, (when, appointment_id))
 
-    def remove(self, appointment: Appointment) -> None:
-        """Take one out that was added."""
-        place = bisect_left(self._starts, appointment.occupied.starts)
-        while self._entries[place].id != appointment.id:
+    def remove(self, when: Interval, appointment_id: UUID) -> None:
+        """Take out what was added."""
+        place = bisect_left(self._starts, when.starts)
+        while self._entries[place][1] != appointment_id:
             place += 1
         del self._starts[place], self._entries[place]
 
-    def overlapping(self, wanted: Interval) -> Iterator[Appointment]:
+    def overlapping(self, wanted: Interval) -> Iterator[UUID]:
         """The appointments whose occupied time the interval touches, in order."""
         place = bisect_right(self._starts, wanted.starts)
-        if place and self._entries[place - 1].occupied.ends > wanted.starts:
-            yield self._entries[place - 1]
+        if place and self._entries[place - 1][0].ends > wanted.starts:
+            yield self._entries[place - 1][1]
         while place < len(self._entries) and self._starts[place] < wanted.ends:
-            yield self._entries[place]
+            yield self._entries[place][1]
             place += 1
 
 
@@ -123,11 +135,12 @@ class Book:
         """Write an appointment, new or changed."""
         before = self.appointments.get(appointment.id)
         if before is not None and before.status is Status.BOOKED:
-            self._by_doctor[before.doctor_id].remove(before)
+            self._by_doctor[before.doctor_id].remove(before.occupied, before.id)
             del self._by_patient[before.patient_id][before.id]
         self.appointments[appointment.id] = appointment
         if appointment.status is Status.BOOKED:
-            self._by_doctor.setdefault(appointment.doctor_id, OccupiedTimes()).add(appointment)
+            occupied = self._by_doctor.setdefault(appointment.doctor_id, OccupiedTimes())
+            occupied.add(appointment.occupied, appointment.id)
             self._by_patient.setdefault(appointment.patient_id, {})[appointment.id] = appointment
 
     def occupied(self, doctor_id: UUID) -> OccupiedTimes:

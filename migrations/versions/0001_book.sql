@@ -90,6 +90,18 @@ CREATE TABLE booking.appointments (
 CREATE INDEX appointments_by_patient ON booking.appointments (patient_id, starts_at, id);
 CREATE INDEX appointments_by_doctor ON booking.appointments (doctor_id, starts_at, id);
 
+-- A doctor whole, as `scheduling.rows` reads it.
+CREATE VIEW booking.doctor_books AS
+SELECT d.id, d.name, d.specialty, d.time_zone, d.active, d.visit_types, d.policy, d.hours,
+    v.version AS calendar_version,
+    (
+        SELECT coalesce(jsonb_agg(jsonb_build_array(t.id, t.starts_at, t.ends_at, t.note) ORDER BY t.starts_at), '[]')
+        FROM booking.time_off t
+        WHERE t.doctor_id = d.id
+    ) AS time_off
+FROM booking.doctors d
+JOIN booking.calendar_versions v ON v.doctor_id = d.id;
+
 -- Written with the decision they belong to, published after it.
 CREATE TABLE booking.events (
     partition   smallint    NOT NULL,

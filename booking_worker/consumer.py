@@ -1,0 +1,191 @@
+"""The FastStream side: which partitions are ours, where they begin, and their records in batches.
+
+The position is the database's. Kafka's committed offset follows it, for tools that show lag.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+
+from booking_worker.partition import MisplacedError, OwnedPartition
+from booking_worker.publisher import EventPublisher
+from infra.errors import MisconfiguredError
+from infra.postgres import OUTAGES
+
+# FastStream sleeps as long again after a poll that found nothing, so this is what an idle worker adds.
+POLL_TIMEOUT_MS = 4
+# Small enough that all partitions get their share of a poll: some 700 commands each.
+PARTITION_FETCH_BYTES_MAX = 256 * 1024
+REBALANCE_TIMEOUT_MS = 30_000
+# Waiting out an outage is not idleness.
+POLL_INTERVAL_MS_MAX = 24 * 60 * 60 * 1000
+REVOKE_TIMEOUT_S = 20.0
+RETRY_INTERVAL_S = 0.5
+COMMIT_INTERVAL_S = 5.0
+COMMIT_TIMEOUT_S = 3.0
+
+_log = structlog.get_logger(__name__)
+
+Owned = tuple[OwnedPartition, EventPublisher]
+
+
+class CommandConsumer(ConsumerRebalanceListener):
+    """Owns partitions as Kafka assigns them, and decides their commands."""
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        topic: str,
+        group_id: str,
+        instance: str | None,
+        session_timeout_ms: int,
+        take: Callable[[int], Owned],
+    ) -> None:
+        """`take` makes what decides and publishes for a partition."""
+        self._topic = topic
+        self._take = take
+        self._owned: dict[int, OwnedPartition] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._subscriber = broker.subscriber(
+            topic,
+            batch=True,
+            group_id=group_id,
+            group_instance_id=instance,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            session_timeout_ms=session_timeout_ms,
+            heartbeat_interval_ms=session_timeout_ms // 5,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
+            fetch_max_wait_ms=200,
+            batch_timeout_ms=POLL_TIMEOUT_MS,
+            listener=self,
+            parser=_parse,
+            decoder=_decode,
+            no_reply=True,
+        )
+        self._subscriber(self._handle)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Finish the batch in flight, then let go."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REVOKE_TIMEOUT_S):
+                await self._idle.wait()
+        await self.release()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Take the partitions; each is read once its position is known. Must not block: no heartbeats yet."""
+        self._consumer.pause(*assigned)
+        for partition in assigned:
+            self._tasks[partition.partition] = asyncio.create_task(self._own(partition))
+        _log.info("partitions assigned", partitions=sorted(partition.partition for partition in assigned))
+
+    async def release(self) -> None:
+        """Decide and publish nothing more."""
+        self._owned.clear()
+        tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def keep_committing(self) -> None:
+        """Tell Kafka the positions from time to time, until cancelled."""
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            offsets = {
+                TopicPartition(self._topic, number): owned.next_offset
+                for number, owned in self._owned.items()
+            }
+            try:
+                async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                    await self._consumer.commit(offsets)
+            except (KafkaError, TimeoutError) as error:
+                _log.info("offsets not committed", error=repr(error))
+
+    @property
+    def _consumer(self) -> Any:
+        assert self._subscriber.consumer is not None, "the subscriber has started"
+        return self._subscriber.consumer
+
+    async def _own(self, partition: TopicPartition) -> None:
+        owned, publisher = self._take(partition.partition)
+        if not await self._position(partition, owned):
+            return
+        self._owned[partition.partition] = owned
+        await publisher.run()
+
+    async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
+        while True:
+            try:
+                starts = await self._consumer.beginning_offsets([partition])
+                ends = await self._consumer.end_offsets([partition])
+                await owned.open(starts[partition], ends[partition])
+                self._consumer.seek(partition, owned.next_offset)
+                self._consumer.resume(partition)
+            except MisconfiguredError as error:
+                _log.critical("partition stopped", partition=partition.partition, error=str(error))
+                return False
+            except IllegalStateError:
+                return False  # it was taken away meanwhile
+            except (KafkaError, *OUTAGES) as error:
+                _log.warning("position unknown yet", partition=partition.partition, error=repr(error))
+                await asyncio.sleep(RETRY_INTERVAL_S)
+            else:
+                return True
+
+    async def _handle(self, records: tuple[ConsumerRecord, ...]) -> None:
+        by_partition: dict[int, list[ConsumerRecord]] = defaultdict(list)
+        for record in records:
+            by_partition[record.partition].append(record)
+        self._idle.clear()
+        try:
+            await asyncio.gather(*(self._work_off(*entry) for entry in by_partition.items()))
+        finally:
+            self._idle.set()
+
+    async def _work_off(self, partition: int, records: list[ConsumerRecord]) -> None:
+        # No exception may leave: FastStream would drop the batch and go on.
+        owned = self._owned.get(partition)
+        if owned is None:
+            return  # read again from the position once that is known
+        topic_partition = TopicPartition(self._topic, partition)
+        try:
+            await owned.work_off(records)
+        except MisplacedError as error:
+            _log.info("seeking", partition=partition, next_offset=error.next_offset)
+            with contextlib.suppress(IllegalStateError):
+                self._consumer.seek(topic_partition, error.next_offset)
+        except MisconfiguredError as error:
+            _log.critical("partition stopped", partition=partition, error=str(error))
+            with contextlib.suppress(IllegalStateError):
+                self._consumer.pause(topic_partition)
+            self._owned.pop(partition, None)
+
+
+async def _parse(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    # FastStream's own parser decodes headers as UTF-8 and silently drops what is none.
+    return KafkaMessage(raw_message=records, body=b"", consumer=_NoConsumer())
+
+
+async def _decode(message: KafkaMessage) -> Any:
+    return message.raw_message
+
+
+class _NoConsumer:
+    async def commit(self) -> None:
+        raise AssertionError("positions are in the database")
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        raise AssertionError("positions are in the database")

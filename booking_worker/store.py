@@ -1,0 +1,207 @@
+"""The worker's SQL: one transaction for one batch of one partition.
+
+Four round trips for a batch of bookings, whatever its size: begin, fence and load, write, commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from booking_worker import sql
+from booking_worker.deciding import Batch
+from contracts.doctors import VISIT_MINUTES_MAX
+from contracts.events import TimeBlocked
+from infra.postgres import Connection
+from scheduling.calendar import Interval
+from scheduling.rows import VISIT_TYPES, WEEKLY_HOURS, appointment_from_row, doctor_from_row
+from scheduling.state import Appointment, Doctor
+
+# A visit that could be in the way of one after `now` began no longer ago than this.
+VISIT_MAX = timedelta(minutes=VISIT_MINUTES_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a batch has to see besides its doctors."""
+
+    command_ids: list[UUID]
+    times: list[tuple[UUID, Interval]]
+    patient_ids: set[UUID]
+    earliest_now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The partition's progress, locked, and what was wanted."""
+
+    topic_id: UUID
+    next_offset: int
+    event_count: int
+    decided: set[UUID]
+    appointments: list[Appointment]
+
+
+async def fence(connection: Connection, topic: str, partition: int) -> None:
+    """Lock the partition's progress and nothing more: for a batch that has to lock appointments next."""
+    await connection.execute(
+        "SELECT FROM booking.partition_progress WHERE topic = $1 AND partition = $2 FOR UPDATE",
+        *(topic, partition),
+    )
+
+
+async def fence_and_load(connection: Connection, topic: str, partition: int, wanted: Wanted) -> Loaded:
+    """Lock the partition's progress and read in the same statement.
+
+    Where the lock had to be waited for, what was read may be older than the progress: the caller compares
+    `next_offset` with what it left behind, and loads again if somebody else moved it.
+    """
+    row = await connection.fetchrow(
+        sql.FENCE_AND_LOAD,
+        *(topic, partition, wanted.command_ids),
+        [doctor_id for doctor_id, _ in wanted.times],
+        [when.starts for _, when in wanted.times],
+        [when.ends for _, when in wanted.times],
+        *(list(wanted.patient_ids), wanted.earliest_now - VISIT_MAX),
+    )
+    assert row is not None, "the position was opened before"
+    found = {entry["id"]: entry for entry in (*row["in_the_way"], *row["of_patients"])}
+    return Loaded(
+        row["topic_id"],
+        row["next_offset"],
+        row["event_count"],
+        set(row["decided"]),
+        [appointment_from_row(entry) for entry in found.values()],
+    )
+
+
+async def lock_appointments(connection: Connection, ids: Iterable[UUID]) -> list[Appointment]:
+    """The appointments, whoever's they are, locked in the order of their ids."""
+    rows = await connection.fetch(
+        "SELECT * FROM booking.appointments WHERE id = ANY($1) ORDER BY id FOR UPDATE", list(ids)
+    )
+    return [appointment_from_row(row) for row in rows]
+
+
+async def load_doctors(connection: Connection, ids: Iterable[UUID]) -> list[Doctor]:
+    """The doctors with these ids, where they exist."""
+    rows = await connection.fetch("SELECT * FROM booking.doctor_books WHERE id = ANY($1)", list(ids))
+    return [doctor_from_row(row) for row in rows]
+
+
+async def write(
+    connection: Connection,
+    topic: str,
+    batch: Batch,
+    next_offset: int,
+    published_count: int,
+    existing: set[UUID],
+) -> None:
+    """Write what the batch came to, and move the position. `existing` are the appointments that have a row.
+
+    Raises:
+        asyncpg.ExclusionViolationError: a time was taken meanwhile by another partition.
+        asyncpg.UniqueViolationError: a command with the same id was decided meanwhile by another partition.
+    """
+    touched = [batch.book.appointments[id_] for id_ in batch.appointments]
+    # One order for all partitions, so that they wait for each other rather than deadlock.
+    touched.sort(key=lambda appointment: (appointment.patient_id, appointment.visit.starts))
+    if changed := [one for one in touched if one.id in existing]:
+        await connection.execute(sql.UPDATE_APPOINTMENTS, *_columns(map(_update_row, changed), 11))
+    if batch.doctors:
+        doctors = [batch.book.doctors[id_] for id_ in sorted(batch.doctors)]
+        await connection.execute(sql.UPSERT_DOCTORS, *_columns(map(_doctor_row, doctors), 8))
+    if batch.time_off:
+        await _write_time_off(connection, batch)
+    await connection.execute(
+        sql.WRITE,
+        *(topic, batch.partition, next_offset, batch.event_count, published_count),
+        *_columns(map(_decision_row, zip(batch.decisions, batch.command_types, strict=True)), 8),
+        *_columns(map(_event_row, batch.events), 9),
+        *_columns((_insert_row(one) for one in touched if one.id not in existing), 14),
+        sorted(batch.calendars),
+    )
+
+
+async def _write_time_off(connection: Connection, batch: Batch) -> None:
+    blocked = [fact for fact in batch.time_off.values() if isinstance(fact, TimeBlocked)]
+    unblocked = [fact.time_off_id for fact in batch.time_off.values() if not isinstance(fact, TimeBlocked)]
+    if blocked:
+        rows = (
+            (fact.time_off_id, fact.doctor_id, fact.starts_at, fact.ends_at, fact.note) for fact in blocked
+        )
+        await connection.execute(sql.INSERT_TIME_OFF, *_columns(rows, 5))
+    if unblocked:
+        await connection.execute("DELETE FROM booking.time_off WHERE id = ANY($1)", unblocked)
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> Iterable[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) or [()] * width
+
+
+def _decision_row(entry: tuple[Any, str]) -> Sequence[Any]:
+    decision, command_type = entry
+    refusal = decision.refusal
+    return (
+        decision.command_id,
+        command_type,
+        decision.fingerprint,
+        decision.state,
+        refusal and refusal.reason,
+        refusal and refusal.count,
+        decision.offset,
+        decision.decided_at,
+    )
+
+
+def _event_row(event: Any) -> Sequence[Any]:
+    return (
+        event.sequence,
+        event.event_id,
+        event.type,
+        event.key,
+        event.subject,
+        event.command_id,
+        event.decided_at,
+        event.traceparent,
+        event.data,
+    )
+
+
+def _insert_row(appointment: Appointment) -> Sequence[Any]:
+    return (
+        appointment.id,
+        appointment.doctor_id,
+        appointment.patient_id,
+        appointment.visit_type,
+        appointment.visit.starts,
+        appointment.visit.ends,
+        appointment.occupied.starts,
+        appointment.occupied.ends,
+        appointment.status,
+        appointment.version,
+        appointment.booked_at,
+        appointment.cancelled_by,
+        appointment.cancel_reason,
+        appointment.reason,
+    )
+
+
+def _update_row(appointment: Appointment) -> Sequence[Any]:
+    row = list(_insert_row(appointment))
+    del row[13], row[10], row[2]
+    return row
+
+
+def _doctor_row(doctor: Doctor) -> Sequence[Any]:
+    return (
+        doctor.id,
+        doctor.name,
+        doctor.specialty,
+        doctor.time_zone,
+        doctor.active,
+        VISIT_TYPES.dump_json(doctor.visit_types).decode(),
+        doctor.policy.model_dump_json(),
+        WEEKLY_HOURS.dump_json(doctor.hours).decode(),
+    )

@@ -1,0 +1,128 @@
+"""Decisions as the ingress sees them: read from Postgres, waited for by a wake-up through Redis.
+
+A wake-up is a hint that saves time. Whoever waits is also looked up in Postgres from time to time: seldom
+while Redis answers, often while it does not.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Iterator
+from uuid import UUID
+
+import asyncpg
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from contracts.command_resource import State
+from contracts.decision import Decision, unpack_wake_up
+from contracts.refusals import Reason, Refusal
+from infra.postgres import OUTAGES
+from ingress.coalesce import Coalesced
+
+LOOK_UP_INTERVAL_S = 0.5
+LOOK_UP_INTERVAL_WITHOUT_REDIS_S = 0.05
+RECONNECT_INTERVAL_S = 0.5
+PING_INTERVAL_S = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Decisions:
+    """Finds decisions, and waits for those to come."""
+
+    def __init__(self, pool: asyncpg.Pool, redis: Redis, channel: str) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._channel = channel
+        self._connected = False
+        self._found = Coalesced(self._fetch)
+        self._waiting: dict[UUID, set[asyncio.Future[Decision]]] = {}
+        self._someone_waits = asyncio.Event()
+
+    async def find(self, command_id: UUID) -> Decision | None:
+        """The decision, if there is one by now."""
+        return await self._found.get(command_id)
+
+    @contextlib.contextmanager
+    def expected(self, command_id: UUID) -> Iterator[asyncio.Future[Decision]]:
+        """A future of the decision. One that enters before the command is sent cannot miss its wake-up."""
+        waiter: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(command_id, set()).add(waiter)
+        self._someone_waits.set()
+        try:
+            yield waiter
+        finally:
+            waiter.cancel()
+            self._waiting[command_id].remove(waiter)
+            if not self._waiting[command_id]:
+                del self._waiting[command_id]
+            if not self._waiting:
+                self._someone_waits.clear()
+
+    async def _fetch(self, command_ids: list[UUID]) -> dict[UUID, Decision]:
+        rows = await self._pool.fetch(
+            """
+            SELECT command_id, fingerprint, state, reason, count, partition, "offset", decided_at
+            FROM booking.decisions WHERE command_id = ANY($1)
+            """,
+            command_ids,
+        )
+        return {row["command_id"]: _decision(row) for row in rows}
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Take wake-ups while inside."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(self._listen()), tasks.create_task(self._look_up())]
+            try:
+                yield
+            finally:
+                for task in running:
+                    task.cancel()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub() as subscription:
+                    await subscription.subscribe(self._channel)
+                    while True:
+                        message = await subscription.get_message(timeout=PING_INTERVAL_S)
+                        if message is None:
+                            await subscription.ping()
+                        elif message["type"] == "subscribe":
+                            self._connected = True
+                        elif message["type"] == "message":
+                            self._wake(unpack_wake_up(message["data"]))
+            except (RedisError, OSError) as error:
+                if self._connected:
+                    _log.warning("redis is away: waiting by looking up", error=repr(error))
+                self._connected = False
+                await asyncio.sleep(RECONNECT_INTERVAL_S)
+
+    async def _look_up(self) -> None:
+        while True:
+            await self._someone_waits.wait()
+            await asyncio.sleep(LOOK_UP_INTERVAL_S if self._connected else LOOK_UP_INTERVAL_WITHOUT_REDIS_S)
+            try:
+                self._wake((await self._fetch(list(self._waiting))).values())
+            except OUTAGES as error:
+                _log.warning("postgres is away", error=repr(error))
+
+    def _wake(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            for waiter in self._waiting.get(decision.command_id, ()):
+                if not waiter.done():
+                    waiter.set_result(decision)
+
+
+def _decision(row: asyncpg.Record) -> Decision:
+    return Decision(
+        row["command_id"],
+        row["fingerprint"],
+        State(row["state"]),
+        None if row["reason"] is None else Refusal(Reason(row["reason"]), row["count"]),
+        row["partition"],
+        row["offset"],
+        row["decided_at"],
+    )

@@ -1,0 +1,80 @@
+"""The ingress: settings → resources → application."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from contracts.topics import COMMANDS
+from infra.kafka import start_producer, topic_name
+from infra.keys import Keys
+from infra.postgres import open_pool
+from infra.redis import connect, decided_channel
+from infra.settings import Settings
+from infra.telemetry import configure_logging
+from infra.tokens import TokenChecker, load_signing_key
+from ingress.app import create_app
+from ingress.availability_cache import AvailabilityCache
+from ingress.decisions import Decisions
+from ingress.log import CommandLog
+from ingress.patients import Patients
+from ingress.resources import Resources
+
+CONNECTIONS_MAX = 10
+STOP_TIMEOUT_S = 4
+
+
+@contextlib.asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Connect to everything; disconnect at the end.
+
+    Raises:
+        ClinicError: a part is away or misconfigured.
+    """
+    keys = Keys.load(settings.master_key_file)
+    tokens = TokenChecker(load_signing_key(settings.signing_key_file).public_key())
+    name = settings.instance or "ingress"
+    async with contextlib.AsyncExitStack() as exits:
+        pool = await open_pool(settings.ingress_dsn, name, connections_max=CONNECTIONS_MAX)
+        exits.push_async_callback(pool.close)
+        redis = connect(settings)
+        exits.push_async_callback(redis.aclose)
+        producer = await start_producer(settings, name)
+        exits.push_async_callback(producer.stop)
+        decisions = Decisions(pool, redis, decided_channel(settings))
+        await exits.enter_async_context(decisions.listening())
+        yield Resources(
+            settings=settings,
+            keys=keys,
+            tokens=tokens,
+            pool=pool,
+            redis=redis,
+            log=CommandLog(producer, topic_name(settings, COMMANDS), settings.kafka_ack_timeout_ms),
+            decisions=decisions,
+            patients=Patients(pool, keys),
+            availability=AvailabilityCache(pool),
+        )
+
+
+def main(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    configure_logging(settings.log_level, settings.instance or "ingress")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings) as resources:
+            app.state.resources = resources
+            yield
+
+    uvicorn.run(
+        create_app(lifespan),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )

@@ -1,0 +1,144 @@
+"""Errors as `application/problem+json` (RFC 9457), each with a stable `code`. None ever echoes a value."""
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from infra.errors import LogUnavailableError, TransientError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = "1"
+
+
+class Code(StrEnum):
+    """What went wrong, for machines. Clients rely on the names."""
+
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing"
+    MALFORMED_JSON = "malformed_json"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    BODY_TOO_LARGE = "body_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INVALID_FIELDS = "invalid_fields"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    UNKNOWN_PATIENT = "unknown_patient"
+    LOG_UNAVAILABLE = "log_unavailable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    INTERNAL_ERROR = "internal_error"
+
+
+_STATUS = {
+    Code.IDEMPOTENCY_KEY_MISSING: HTTPStatus.BAD_REQUEST,
+    Code.MALFORMED_JSON: HTTPStatus.BAD_REQUEST,
+    Code.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    Code.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    Code.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Code.INVALID_FIELDS: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.UNKNOWN_PATIENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.LOG_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+_HEADERS = {
+    Code.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
+    Code.LOG_UNAVAILABLE: {"Retry-After": RETRY_AFTER_S},
+    Code.STORE_UNAVAILABLE: {"Retry-After": RETRY_AFTER_S},
+}
+
+
+class Problem(HTTPException):
+    """An answer that is an error. `errors` are items with `pointer` (RFC 6901), `code` and `detail`."""
+
+    def __init__(self, code: Code, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(_STATUS[code], detail, _HEADERS.get(code))
+        self.code = code
+        self.errors = errors
+
+
+def invalid(pointer: str, code: str, detail: str) -> Problem:
+    """The problem with one field."""
+    return Problem(
+        Code.INVALID_FIELDS, "A field is not valid.", [{"pointer": pointer, "code": code, "detail": detail}]
+    )
+
+
+def not_found() -> Problem:
+    """Nothing there, or nothing that the caller may know of."""
+    return Problem(Code.NOT_FOUND, "There is no such thing here.")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    handlers: dict[type[Exception], Any] = {
+        RequestValidationError: _invalid_fields,
+        HTTPException: _http_exception,
+        LogUnavailableError: _log_unavailable,
+        TransientError: _store_unavailable,
+        Exception: _internal_error,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def answer(problem: Problem) -> Response:
+    """The response."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status_code).phrase,
+        "status": problem.status_code,
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = problem.errors
+    return Response(json.dumps(body), problem.status_code, problem.headers, MEDIA_TYPE)
+
+
+async def _invalid_fields(request: Request, error: RequestValidationError) -> Response:
+    errors = [
+        {"pointer": _pointer(item["loc"]), "code": item["type"], "detail": item["msg"]}
+        for item in error.errors()
+    ]
+    return answer(Problem(Code.INVALID_FIELDS, "Some fields are not valid.", errors))
+
+
+def _pointer(loc: Sequence[str | int]) -> str:
+    # The first part tells body, query, path or header apart.
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc[1:])
+
+
+async def _http_exception(request: Request, error: HTTPException) -> Response:
+    if isinstance(error, Problem):
+        return answer(error)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem = Problem(Code.METHOD_NOT_ALLOWED, "This method is not for this path.")
+        problem.headers = error.headers
+        return answer(problem)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return answer(not_found())
+    return answer(Problem(Code.MALFORMED_JSON, "The request cannot be read."))
+
+
+async def _log_unavailable(request: Request, error: LogUnavailableError) -> Response:
+    detail = "The log did not take the command in time. Repeat the request with the same key."
+    return answer(Problem(Code.LOG_UNAVAILABLE, detail))
+
+
+async def _store_unavailable(request: Request, error: TransientError) -> Response:
+    return answer(Problem(Code.STORE_UNAVAILABLE, "A part of the clinic is away. Try again."))
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    return answer(Problem(Code.INTERNAL_ERROR, "That should not have happened."))

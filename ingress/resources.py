@@ -1,0 +1,37 @@
+"""What the ingress is made of once it runs: opened by `ingress.main`, used by every endpoint."""
+
+from dataclasses import dataclass
+
+import asyncpg
+from fastapi import Request
+from redis.asyncio import Redis
+
+from infra.keys import Keys
+from infra.settings import Settings
+from infra.tokens import TokenChecker
+from ingress.availability_cache import AvailabilityCache
+from ingress.decisions import Decisions
+from ingress.log import CommandLog
+from ingress.patients import Patients
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Everything an endpoint may use."""
+
+    settings: Settings
+    keys: Keys
+    tokens: TokenChecker
+    pool: asyncpg.Pool
+    redis: Redis
+    log: CommandLog
+    decisions: Decisions
+    patients: Patients
+    availability: AvailabilityCache
+
+
+def resources(request: Request) -> Resources:
+    """The application's resources."""
+    found = request.app.state.resources
+    assert isinstance(found, Resources), "ingress.main put them there"
+    return found

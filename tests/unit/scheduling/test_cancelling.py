@@ -1,0 +1,159 @@
+"""Giving an appointment back, and noting how a visit ended."""
+
+import pytest
+
+from contracts.commands import Actor, ActorKind, Outcome
+from contracts.doctors import Policy
+from contracts.events import CancelledBy, CommandConfirmed, Fact
+from contracts.refusals import Reason
+from scheduling.state import Status
+from tests.unit.scheduling.asked import book, cancel, record
+from tests.unit.scheduling.clinic import (
+    APPOINTMENT,
+    BY_OTHER_PATIENT,
+    BY_PATIENT,
+    BY_STAFF,
+    DOCTOR,
+    OTHER_APPOINTMENT,
+    OTHER_DOCTOR,
+    OTHER_PATIENT,
+    SURGERY,
+    a_doctor,
+    booked,
+    cancelled,
+    ended,
+    monday,
+    moved,
+    updated,
+)
+from tests.unit.scheduling.given import given
+
+BOOKED = booked(monday("10:00"), SURGERY, reason="c2VhbGVk")
+CLINIC = (*a_doctor(), *a_doctor(OTHER_DOCTOR), BOOKED)
+
+
+def test_a_patient_cancels() -> None:
+    given(*CLINIC).when(cancel()).then(cancelled(BOOKED, CancelledBy.PATIENT))
+
+
+def test_staff_cancel_and_say_why() -> None:
+    given(*CLINIC).when(cancel(by=BY_STAFF, reason="doctor_ill")).then(
+        cancelled(BOOKED, CancelledBy.STAFF, "doctor_ill")
+    )
+
+
+def test_cancelling_raises_the_version_and_tells_what_is_free_now() -> None:
+    fact = cancelled(BOOKED, CancelledBy.PATIENT)
+
+    assert (fact.version, fact.reason) == (2, "c2VhbGVk")
+    assert (fact.occupied_from, fact.occupied_until) == (monday("09:45"), monday("11:30"))
+
+
+def test_the_time_is_free_again_with_its_buffers() -> None:
+    after = given(*CLINIC).when(cancel()).then_given()
+    asked = book(
+        monday("09:30"), SURGERY, by=BY_OTHER_PATIENT, patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT
+    )
+
+    after.when(asked).then(
+        booked(monday("09:30"), SURGERY, patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT)
+    )
+
+
+@pytest.mark.parametrize("by", [BY_PATIENT, BY_STAFF], ids=["by the patient", "by staff"])
+def test_cancelling_twice_is_confirmed_and_changes_nothing(by: Actor) -> None:
+    after = given(*CLINIC, cancelled(BOOKED))
+    before = dict(after.book.appointments)
+
+    again = after.when(cancel(by=by), monday("11:00"))
+
+    again.then(CommandConfirmed(appointment_id=APPOINTMENT, doctor_id=DOCTOR))
+    assert again.then_given().book.appointments == before
+
+
+def test_what_belongs_to_another_patient_is_not_told_to_be_cancelled() -> None:
+    given(*CLINIC, cancelled(BOOKED)).when(cancel(by=BY_OTHER_PATIENT)).then(Reason.NOT_YOURS)
+
+
+def test_an_appointment_that_moved_meanwhile_is_cancelled_where_it_is() -> None:
+    elsewhere = moved(BOOKED, booked(monday("10:00"), SURGERY, doctor=OTHER_DOCTOR))
+
+    given(*CLINIC, elsewhere).when(cancel(doctor=DOCTOR)).then(cancelled(elsewhere, CancelledBy.PATIENT))
+    assert cancelled(elsewhere).doctor_id == OTHER_DOCTOR
+    assert cancelled(elsewhere).version == 3
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_visit_that_is_over_cannot_be_cancelled(outcome: Outcome) -> None:
+    given(*CLINIC, ended(BOOKED, outcome)).when(cancel(by=BY_STAFF)).then(Reason.NOT_BOOKED)
+
+
+def test_a_patient_keeps_the_change_notice_and_staff_need_not() -> None:
+    clinic = given(*a_doctor(policy=Policy(change_notice_minutes=120)), BOOKED)
+
+    clinic.when(cancel(), monday("08:00")).then(cancelled(BOOKED, CancelledBy.PATIENT))
+    clinic.when(cancel(), monday("08:01")).then(Reason.TOO_LATE_TO_CHANGE)
+    clinic.when(cancel(by=BY_STAFF), monday("08:01")).then(cancelled(BOOKED, CancelledBy.STAFF))
+    clinic.when(cancel(by=BY_STAFF), monday("18:00")).then(cancelled(BOOKED, CancelledBy.STAFF))
+
+
+def test_without_a_change_notice_a_patient_may_cancel_until_the_visit_begins() -> None:
+    clinic = given(*a_doctor(policy=Policy(change_notice_minutes=0)), BOOKED)
+
+    clinic.when(cancel(), monday("10:00")).then(cancelled(BOOKED, CancelledBy.PATIENT))
+    clinic.when(cancel(), monday("10:01")).then(Reason.TOO_LATE_TO_CHANGE)
+
+
+def test_the_notice_is_that_of_the_doctor_who_has_the_appointment_now() -> None:
+    lenient, strict = Policy(change_notice_minutes=0), Policy(change_notice_minutes=100_000)
+    elsewhere = moved(BOOKED, booked(monday("10:00"), SURGERY, doctor=OTHER_DOCTOR))
+    clinic = given(*a_doctor(policy=lenient), *a_doctor(OTHER_DOCTOR, policy=strict), BOOKED, elsewhere)
+
+    clinic.when(cancel(doctor=DOCTOR)).then(Reason.TOO_LATE_TO_CHANGE)
+
+
+def test_an_inactive_doctors_appointment_can_be_cancelled() -> None:
+    register, hours = a_doctor()
+    inactive = updated(register, active=False)
+
+    given(register, hours, BOOKED, inactive).when(cancel()).then(cancelled(BOOKED, CancelledBy.PATIENT))
+
+
+@pytest.mark.parametrize("kind", [ActorKind.STAFF, ActorKind.SYSTEM])
+def test_staff_and_the_system_cancel_for_any_patient(kind: ActorKind) -> None:
+    given(*CLINIC).when(cancel(by=Actor(kind=kind, id=OTHER_PATIENT))).then(
+        cancelled(BOOKED, CancelledBy.STAFF)
+    )
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_staff_note_how_the_visit_ended(outcome: Outcome) -> None:
+    noted = given(*CLINIC).when(record(outcome), monday("10:00"))
+
+    noted.then(ended(BOOKED, outcome))
+    assert noted.then_given().book.appointments[APPOINTMENT].status is Status(outcome)
+
+
+def test_not_before_it_begins() -> None:
+    given(*CLINIC).when(record(), monday("09:59")).then(Reason.NOT_STARTED)
+
+
+def test_what_a_visit_does_not_use_can_be_booked() -> None:
+    after = given(*CLINIC).when(record(Outcome.NO_SHOW), monday("10:20")).then_given()
+    asked = book(monday("10:30"), by=BY_STAFF, patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT)
+
+    after.when(asked, monday("10:21")).then(
+        booked(monday("10:30"), patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT)
+    )
+
+
+@pytest.mark.parametrize("gone", [cancelled(BOOKED), ended(BOOKED)], ids=["cancelled", "noted"])
+def test_only_once_and_only_of_what_is_booked(gone: Fact) -> None:
+    given(*CLINIC, gone).when(record(), monday("11:00")).then(Reason.NOT_BOOKED)
+
+
+def test_the_outcome_keeps_the_version() -> None:
+    later = moved(BOOKED, booked(monday("11:00"), SURGERY))
+
+    given(*CLINIC, later).when(record(), monday("11:00")).then(ended(later))
+    assert ended(later).version == 2
