@@ -3,12 +3,16 @@
 Whichever it is, the fixture `settings` is the same thing: the addresses of a Kafka, a Postgres and a Valkey.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from infra.settings import Settings
 from ops.embedded import EmbeddedStack
+from ops.migrate import migrate
+from tests.clinic import Clinic, database
+from tests.clinic import clinic as running_clinic
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +43,21 @@ async def stack(
         pytest.skip("stops and kills servers, which only the embedded stack allows")
     async with EmbeddedStack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+async def template(settings: Settings) -> AsyncIterator[str]:
+    """The name of a database that holds the schema and nothing else, to clone."""
+    async with database(settings) as migrated:
+        await asyncio.to_thread(migrate, migrated)
+        yield migrated.postgres_dsn.get_secret_value().rpartition("/")[2]
+
+
+@pytest.fixture
+async def clinic(settings: Settings, template: str) -> AsyncIterator[Clinic]:
+    """A running clinic of the test's own."""
+    async with running_clinic(settings, template) as clinic:
+        yield clinic
 
 
 @pytest.fixture(scope="session")

@@ -3,27 +3,20 @@
 import asyncio
 from collections import Counter
 from datetime import date, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-import httpx
 import pytest
 
 from infra import clock
 from infra.settings import Settings
 from ops.seed import APPOINTMENTS_PER_DOCTOR, DOCTORS, PATIENTS, SLOTS_PER_DOCTOR, seed_demo, visits
+from tests.clinic import Clinic
 
 APPOINTMENTS = 240
 SLOTS = 800
 PLANNED = list(visits())
-
-
-class Clinic(Protocol):
-    """What is needed of the fixture `clinic`: a running ingress and worker."""
-
-    settings: Settings
-    http: httpx.AsyncClient
 
 
 def test_the_plan_has_the_promised_numbers() -> None:

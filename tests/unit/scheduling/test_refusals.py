@@ -5,7 +5,7 @@ import pytest
 from contracts.commands import Command
 from contracts.doctors import Policy
 from contracts.events import Fact
-from contracts.refusals import Reason
+from contracts.refusals import Reason, Refusal
 from tests.unit.scheduling import asked
 from tests.unit.scheduling.clinic import (
     BY_OTHER_PATIENT,
@@ -15,6 +15,7 @@ from tests.unit.scheduling.clinic import (
     OTHER_DOCTOR,
     OTHER_PATIENT,
     a_doctor,
+    appointment_id,
     blocked,
     booked,
     cancelled,
@@ -29,10 +30,12 @@ NINE, TEN = monday("09:00"), monday("10:00")
 MINE = booked(TEN)
 OTHERS = booked(TEN, patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT)
 ELSEWHERE = booked(TEN, doctor=OTHER_DOCTOR, appointment=OTHER_APPOINTMENT)
-STRICT = Policy(min_notice_minutes=100_000, change_notice_minutes=100_000, max_active_per_patient=1)
+LATER = booked(monday("11:30"), appointment=appointment_id(3))
+STRICT = Policy(min_notice_minutes=100_000, change_notice_minutes=100_000)
+ONLY_ONE = Policy(max_active_per_patient=1)
 AWAY = blocked(TEN, monday("11:00"))
 
-Case = tuple[Reason, tuple[Fact, ...], Command]
+Case = tuple[Reason | Refusal, tuple[Fact, ...], Command]
 CASES: list[Case] = [
     (Reason.SLOT_TAKEN, (*a_doctor(), OTHERS), asked.book(TEN)),
     (Reason.PATIENT_BUSY, (*a_doctor(), *a_doctor(OTHER_DOCTOR), ELSEWHERE), asked.book(TEN)),
@@ -47,8 +50,8 @@ CASES: list[Case] = [
     (Reason.TOO_LATE_TO_CHANGE, (*a_doctor(policy=STRICT), MINE), asked.reschedule(NINE)),
     (
         Reason.TOO_MANY_ACTIVE,
-        (*a_doctor(policy=Policy(max_active_per_patient=1)), MINE),
-        asked.book(NINE, appointment=OTHER_APPOINTMENT),
+        (*a_doctor(policy=ONLY_ONE), LATER),
+        asked.book(NINE),
     ),
     (Reason.UNKNOWN_DOCTOR, (), asked.book(NINE)),
     (Reason.UNKNOWN_DOCTOR, (*a_doctor(), MINE), asked.reschedule(NINE, doctor=OTHER_DOCTOR)),
@@ -68,6 +71,7 @@ CASES: list[Case] = [
     (Reason.NOT_STARTED, (*a_doctor(), MINE), asked.record()),
     (Reason.NOT_YOURS, (*a_doctor(), MINE), asked.cancel(by=BY_OTHER_PATIENT)),
     (Reason.NOT_YOURS, (*a_doctor(), MINE), asked.reschedule(NINE, by=BY_OTHER_PATIENT)),
+    (Refusal(Reason.CONFLICTS_WITH_BOOKINGS, 1), (*a_doctor(), MINE), asked.block(NINE, monday("12:00"))),
     (
         Reason.OVERLAPPING_HOURS,
         a_doctor(),
@@ -78,42 +82,43 @@ CASES: list[Case] = [
 ]
 
 
+def reason_of(why: Reason | Refusal) -> Reason:
+    return why.reason if isinstance(why, Refusal) else why
+
+
 def name_of(value: object) -> str:
-    return str(value) if isinstance(value, Reason) else type(value).__name__
+    return reason_of(value) if isinstance(value, Reason | Refusal) else type(value).__name__
 
 
-@pytest.mark.parametrize(("reason", "facts", "command"), CASES, ids=name_of)
-def test_refused(reason: Reason, facts: tuple[Fact, ...], command: Command) -> None:
-    given(*facts).when(command).then(reason)
+@pytest.mark.parametrize(("why", "facts", "command"), CASES, ids=name_of)
+def test_refused(why: Reason | Refusal, facts: tuple[Fact, ...], command: Command) -> None:
+    given(*facts).when(command).then(why)
 
 
 def test_every_reason_that_a_decision_can_give_is_told_here() -> None:
-    # The worker alone knows of a key used twice; conflicts come with a count, see test_time_off.
-    elsewhere = {Reason.IDEMPOTENCY_KEY_REUSED, Reason.CONFLICTS_WITH_BOOKINGS}
-
-    assert {reason for reason, _, _ in CASES} == set(Reason) - elsewhere
+    # Whether a key was used before, only the worker knows.
+    assert {reason_of(why) for why, _, _ in CASES} == set(Reason) - {Reason.IDEMPOTENCY_KEY_REUSED}
 
 
-@pytest.mark.parametrize(("reason", "facts", "command"), CASES, ids=name_of)
-def test_a_refusal_changes_nothing(reason: Reason, facts: tuple[Fact, ...], command: Command) -> None:
+@pytest.mark.parametrize(("why", "facts", "command"), CASES, ids=name_of)
+def test_a_refusal_changes_nothing(why: Reason | Refusal, facts: tuple[Fact, ...], command: Command) -> None:
     before = given(*facts)
     doctors, appointments = dict(before.book.doctors), dict(before.book.appointments)
 
-    before.when(command)
+    before.when(command).then(why)
 
     assert (before.book.doctors, before.book.appointments) == (doctors, appointments)
 
 
-def test_what_is_told_first_when_all_is_wrong() -> None:
-    """The clock before the calendar, the calendar before other appointments."""
-    strict = a_doctor(policy=Policy(min_notice_minutes=100, horizon_days=1, max_active_per_patient=1))
-    mine = booked(TEN, doctor=OTHER_DOCTOR, appointment=OTHER_APPOINTMENT)
-    upcoming = booked(monday("11:30"), appointment=OTHER_APPOINTMENT)
-    there = booked(TEN, patient=OTHER_PATIENT)
-    all_wrong = (*strict, *a_doctor(OTHER_DOCTOR), there, mine, upcoming, AWAY)
-    command = asked.book(monday("10:05"), by=BY_STAFF)
+def test_the_clock_is_told_before_the_calendar_and_the_calendar_before_the_patient() -> None:
+    strict = a_doctor(policy=STRICT)
+    full = (*strict, *a_doctor(OTHER_DOCTOR), ELSEWHERE, booked(TEN, patient=OTHER_PATIENT))
+    elsewhere_and_here = (*a_doctor(policy=ONLY_ONE), *a_doctor(OTHER_DOCTOR), ELSEWHERE, LATER)
 
-    given(*all_wrong).when(command, TEN.replace(hour=23)).then(Reason.IN_THE_PAST)
-    given(*all_wrong).when(command).then(Reason.NOT_A_SLOT)
-    given(*all_wrong).when(asked.book(TEN)).then(Reason.TOO_FAR_AHEAD)
-    given(*all_wrong).when(asked.book(TEN, by=BY_STAFF)).then(Reason.IN_TIME_OFF)
+    given(*full, AWAY).when(asked.book(monday("10:05")), monday("10:05")).then(Reason.IN_THE_PAST)
+    given(*full, AWAY).when(asked.book(monday("10:05"))).then(Reason.TOO_SOON)
+    given(*full, AWAY).when(asked.book(monday("10:05"), by=BY_STAFF)).then(Reason.NOT_A_SLOT)
+    given(*full, AWAY).when(asked.book(TEN, by=BY_STAFF)).then(Reason.IN_TIME_OFF)
+    given(*full).when(asked.book(TEN, by=BY_STAFF)).then(Reason.SLOT_TAKEN)
+    given(*elsewhere_and_here).when(asked.book(TEN)).then(Reason.PATIENT_BUSY)
+    given(*elsewhere_and_here).when(asked.book(NINE)).then(Reason.TOO_MANY_ACTIVE)

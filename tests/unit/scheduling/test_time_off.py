@@ -63,7 +63,6 @@ def test_it_may_last_for_days() -> None:
     ):
         start = on(date(2026, 3, day), wall)
         clinic.when(book(start)).then(booked(start) if free else Reason.IN_TIME_OFF)
-    clinic.when(book(tuesday_ten)).then(booked(tuesday_ten))
 
 
 # Both nights of change lie within: on 29 March the clocks of Berlin go forward, on 25 October back.
