@@ -38,6 +38,7 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
     """
     name = settings.instance or "worker"
     commands, events = topic_name(settings, COMMANDS), topic_name(settings, EVENTS)
+    dead_letters_topic = topic_name(settings, DEAD_LETTERS)
     async with contextlib.AsyncExitStack() as exits:
         ids = await topic_ids(settings, [commands])
         pool = await open_pool(
@@ -46,10 +47,12 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
         exits.push_async_callback(pool.close)
         producer = await start_producer(settings, name)
         exits.push_async_callback(producer.stop)
+        for topic in (events, dead_letters_topic):
+            await producer.partitions_for(topic)  # asked now, it is not waited for inside a transaction
         redis = connect(settings)
         exits.push_async_callback(redis.aclose)
         wake_ups = WakeUps(redis, decided_channel(settings))
-        dead_letters = DeadLetters(producer, topic_name(settings, DEAD_LETTERS))
+        dead_letters = DeadLetters(producer, dead_letters_topic)
 
         def take(partition: int) -> Owned:
             publisher = EventPublisher(producer, events, partition, pool, commands, _give_up)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from infra.errors import ClinicError
 from ops.probes import Probe
@@ -16,6 +16,14 @@ def until(true: Callable[[], bool], what: str, timeout_s: float = 15.0) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
         time.sleep(INTERVAL_S)
+
+
+async def until_async(true: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 15.0) -> None:
+    """The same for a question that has to be awaited."""
+    deadline = time.monotonic() + timeout_s
+    while not await true():
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        await asyncio.sleep(INTERVAL_S)
 
 
 async def until_answers(probe: Probe, timeout_s: float) -> None:

@@ -1,0 +1,167 @@
+"""What cannot be decided is set aside with its reason, and everybody else is served."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from booking_worker import deciding
+from booking_worker import partition as partition_module
+from contracts.commands import Actor, ActorKind, BookAppointment, Command, made_id
+from contracts.envelope import command_headers, command_key
+from contracts.topics import DEAD_LETTERS, EVENTS
+from infra import clock
+from infra.kafka import start_producer
+from scheduling.decide import decide
+from tests.clinic import Clinic, records
+from tests.delivery.ledger import commands_topic, settle
+from tests.waiting import until_async
+
+DOCTOR = UUID("11111111-1111-4111-8111-111111111111")
+
+
+def command(**changes: Any) -> BookAppointment:
+    """A command that decodes; its outcome (unknown doctor) does not matter."""
+    id_ = uuid4()
+    values = {
+        "command_id": id_,
+        "fingerprint": "0" * 32,
+        "actor": Actor(kind=ActorKind.STAFF, id=uuid4()),
+        "doctor_id": DOCTOR,
+        "appointment_id": made_id(id_, "appointment"),
+        "patient_id": uuid4(),
+        "visit_type": "checkup",
+        "starts_at": datetime(2030, 1, 1, 9, tzinfo=UTC),
+    }
+    return BookAppointment.model_validate(values | changes)
+
+
+class Poison:
+    """Sends records to the commands' topic, all to the partition of `DOCTOR`."""
+
+    def __init__(self, clinic: Clinic, producer: AIOKafkaProducer) -> None:
+        self.clinic = clinic
+        self.producer = producer
+        self.partition = 0
+
+    async def send(self, given: Command, **changes: Any) -> UUID:
+        """A command's record, with key, value, or single headers (`header_ce_type=b"…"`) changed."""
+        headers = dict(command_headers(given, clock.now()))
+        for name in [name for name in changes if name.startswith("header_")]:
+            value = changes.pop(name)
+            headers.pop(name[7:], None)
+            if value is not None:
+                headers[name[7:]] = value
+        record = {"value": given.model_dump_json().encode(), "key": command_key(given), **changes}
+        sent = await self.producer.send_and_wait(
+            commands_topic(self.clinic), headers=list(headers.items()), partition=self.partition, **record
+        )
+        assert sent.partition == self.partition
+        return given.command_id
+
+
+@pytest.fixture
+async def poison(clinic: Clinic) -> Any:
+    producer = await start_producer(clinic.settings, "poison")
+    yield Poison(clinic, producer)
+    await producer.stop()
+
+
+async def test_each_kind_is_set_aside_with_its_reason_and_the_partition_goes_on(poison: Poison) -> None:
+    clinic, given = poison.clinic, command()
+    before = await poison.send(command())
+    kinds: dict[str, list[dict[str, Any]]] = {
+        "no_envelope": [{"header_ce_specversion": None}, {"header_ce_specversion": b"\xff\xfe"}],
+        "unknown_type": [
+            {"header_ce_type": b"clinic.booking.BookAppointment.v2"},
+            {"header_ce_type": b"clinic.booking.Nonsense.v1"},
+            {"header_ce_type": b"\xff"},
+        ],
+        "invalid_data": [
+            {"value": None},
+            {"value": b""},
+            {"value": b"\x00\x01"},
+            {"value": b'{"command_id":'},
+            {"value": b"[]"},
+            {"value": json.dumps({"a": "b" * 100_000}).encode()},
+        ],
+        "wrong_key": [{"key": str(uuid4()).encode()}, {"key": None}],
+        "bad_header": [{"header_ce_id": str(uuid4()).encode()}, {"header_ce_id": b"\xff"}],
+    }
+    expected = []
+    for reason, changes in kinds.items():
+        for change in changes:
+            await poison.send(given if reason == "bad_header" else command(), **change)
+            expected.append(reason)
+    after = await poison.send(command())
+    await settle(clinic)
+
+    letters = await records(clinic.settings, DEAD_LETTERS)
+    assert [dict(letter.headers)["dlq_reason"].decode() for letter in letters] == expected
+    assert {letter.partition for letter in letters} == {poison.partition}
+    origins = [int(dict(letter.headers)["dlq_offset"]) for letter in letters]
+    assert origins == list(range(origins[0], origins[0] + len(expected)))
+    states = {
+        row["command_id"]: row["state"]
+        for row in await clinic.postgres.fetch("SELECT command_id, state FROM booking.decisions")
+    }
+    assert states[before] == states[after] == "refused"
+    # Every one whose id could be read has an answer, too.
+    assert list(states.values()).count("failed") == len(expected) - 1
+    types = [dict(event.headers)["ce_type"] for event in await clinic.events()]
+    assert types.count(b"clinic.booking.CommandFailed.v1") == len(expected) - 1
+
+
+async def test_a_bug_is_tried_three_times_and_set_aside_alone(
+    poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic, culprit = poison.clinic, command()
+    tries = 0
+
+    def buggy(book: Any, given: Command, now: datetime) -> Any:
+        nonlocal tries
+        if given.command_id == culprit.command_id:
+            tries += 1
+            raise ZeroDivisionError("a bug")
+        return decide(book, given, now)
+
+    monkeypatch.setattr(deciding, "decide", buggy)
+    others = [await poison.send(command()) for _ in range(5)]
+    await poison.send(culprit)
+    others += [await poison.send(command()) for _ in range(5)]
+    await settle(clinic)
+
+    assert tries >= 3
+    [letter] = await records(clinic.settings, DEAD_LETTERS)
+    headers = dict(letter.headers)
+    assert (headers["dlq_reason"], headers["dlq_detail"]) == (b"handler_error", b"ZeroDivisionError")
+    assert letter.value == culprit.model_dump_json().encode()
+    rows = await clinic.postgres.fetch("SELECT command_id, state FROM booking.decisions")
+    states = {row["command_id"]: row["state"] for row in rows}
+    assert states == {culprit.command_id: "failed"} | dict.fromkeys(others, "refused")
+    assert len(await records(clinic.settings, EVENTS)) == len(states)
+
+
+async def test_dead_letters_in_a_row_stop_the_partition_and_only_that(
+    poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_module, "DEAD_LETTERS_IN_A_ROW_MAX", 3)
+    for _ in range(3):
+        await poison.send(command(), value=b"nonsense")
+    await settle(poison.clinic)
+    stuck = await poison.send(command())
+
+    poison.partition = 1
+    decided = await poison.send(command())
+
+    async def is_decided(id_: UUID) -> bool:
+        found = await poison.clinic.postgres.fetchval(
+            "SELECT true FROM booking.decisions WHERE command_id = $1", id_
+        )
+        return bool(found)
+
+    await until_async(lambda: is_decided(decided), "the other partition goes on")
+    assert not await is_decided(stuck)

@@ -1,0 +1,180 @@
+"""Two who both believe to own a partition; a position that does not fit; a log that is not the one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+from booking_worker.dead_letters import DeadLetters
+from booking_worker.partition import MisplacedError, OwnedPartition
+from booking_worker.publisher import EventPublisher
+from booking_worker.sql import SESSION
+from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from infra.errors import MisconfiguredError
+from infra.kafka import start_producer, topic_ids, topic_name
+from infra.postgres import open_pool
+from tests.clinic import CHECKUP, Clinic, records
+from tests.delivery.ledger import check, commands_topic, settle
+
+OWNERS = 3
+
+
+class Owners:
+    """Several owners of the same partition, each with its own memory, and what they published."""
+
+    def __init__(self, clinic: Clinic, pool: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
+        self.clinic = clinic
+        self._pool = pool
+        self._producer = producer
+
+    async def owner(
+        self, partition: int, topic_id: UUID | None = None
+    ) -> tuple[OwnedPartition, EventPublisher]:
+        """One more, not open yet."""
+        settings, topic = self.clinic.settings, commands_topic(self.clinic)
+        ids = await topic_ids(settings, [topic])
+        events, letters = topic_name(settings, EVENTS), topic_name(settings, DEAD_LETTERS)
+        publisher = EventPublisher(self._producer, events, partition, self._pool, topic, _no_give_up)
+        letters_out = DeadLetters(self._producer, letters).publish
+        owned = OwnedPartition(
+            *(self._pool, topic, topic_id or ids[topic], partition, publisher, letters_out),
+            lambda decisions: None,
+        )
+        return owned, publisher
+
+
+def _no_give_up(error: Exception) -> None:
+    raise AssertionError("the producer broke") from error
+
+
+@pytest.fixture
+async def owners(undecided: Clinic) -> AsyncIterator[Owners]:
+    pool = await open_pool(
+        undecided.settings.worker_dsn, "owners", connections_max=8, server_settings=SESSION
+    )
+    producer = await start_producer(undecided.settings, "owners")
+    yield Owners(undecided, pool, producer)
+    await producer.stop()
+    await pool.close()
+
+
+async def on_the_log(clinic: Clinic, commands: int) -> list[ConsumerRecord]:
+    """A doctor's registration and some bookings of the same slot, in one partition."""
+    body = {"name": "Dr. Fence", "specialty": "tests", "visit_types": [CHECKUP]}
+    sent = await clinic.send("POST", "/v1/doctors", clinic.staff, body, wait=0)
+    doctor_id = sent.json()["doctor_id"]
+    patient = await clinic.patient()
+    for _ in range(commands - 1):
+        body = {"doctor_id": doctor_id, "starts_at": "2030-01-01T09:00:00Z", "visit_type": "checkup"}
+        await clinic.send("POST", "/v1/appointments", patient.headers, body, wait=0)
+    return await records(clinic.settings, COMMANDS)
+
+
+async def test_owners_at_the_same_time_decide_every_command_once(owners: Owners) -> None:
+    log = await on_the_log(owners.clinic, 40)
+    several = [await owners.owner(log[0].partition) for _ in range(OWNERS)]
+    for owned, _ in several:
+        await owned.open(0, len(log))
+    publishing = [asyncio.create_task(publisher.run()) for _, publisher in several]
+
+    async def bit_by_bit(owned: OwnedPartition) -> None:
+        for place in range(0, len(log), 5):
+            await owned.work_off(log[place : place + 5])
+
+    await asyncio.gather(*(bit_by_bit(owned) for owned, _ in several))
+
+    assert [owned.next_offset for owned, _ in several] == [len(log)] * OWNERS
+    await settle(owners.clinic)
+    await check(owners.clinic)
+    for task in publishing:
+        task.cancel()
+    await asyncio.gather(*publishing, return_exceptions=True)
+
+
+async def test_one_that_was_frozen_and_overtaken_does_nothing(owners: Owners) -> None:
+    log = await on_the_log(owners.clinic, 10)
+    frozen, _ = await owners.owner(log[0].partition)
+    await frozen.open(0, len(log))
+    awake, publisher = await owners.owner(log[0].partition)
+    await awake.open(0, len(log))
+    await awake.work_off(log)
+    before = await owners.clinic.postgres.fetch("SELECT * FROM booking.events")
+
+    await frozen.work_off(log[:6])
+
+    assert frozen.next_offset == len(log)
+    assert await owners.clinic.postgres.fetch("SELECT * FROM booking.events") == before
+    assert publisher.published_count == 0
+
+
+async def test_what_was_committed_and_not_published_is_published_by_the_next_owner(owners: Owners) -> None:
+    log = await on_the_log(owners.clinic, 10)
+    first, _ = await owners.owner(log[0].partition)
+    await first.open(0, len(log))
+    await first.work_off(log)  # and is gone before its publisher ran
+    assert await owners.clinic.events() == []
+
+    second, publisher = await owners.owner(log[0].partition)
+    await second.open(0, len(log))
+    publishing = asyncio.create_task(publisher.run())
+
+    await settle(owners.clinic)
+    await check(owners.clinic)
+    publishing.cancel()
+
+
+async def test_records_behind_the_position_are_refused_with_the_place_to_seek_to(owners: Owners) -> None:
+    log = await on_the_log(owners.clinic, 5)
+    owned, _ = await owners.owner(log[0].partition)
+    await owned.open(0, len(log))
+
+    with pytest.raises(MisplacedError) as caught:
+        await owned.work_off(log[2:])
+
+    assert caught.value.next_offset == 0
+    assert await owners.clinic.postgres.fetchval("SELECT count(*) FROM booking.decisions") == 0
+
+
+async def test_another_topic_of_the_same_name_stops_the_partition(owners: Owners) -> None:
+    log = await on_the_log(owners.clinic, 2)
+    first, _ = await owners.owner(log[0].partition)
+    await first.open(0, len(log))
+    stranger, _ = await owners.owner(log[0].partition, topic_id=uuid4())
+
+    with pytest.raises(MisconfiguredError, match="is not the one that was decided so far"):
+        await stranger.open(0, len(log))
+
+
+@pytest.mark.parametrize(("log_start", "log_end"), [(0, 3), (6, 9)])
+async def test_a_log_without_the_next_record_stops_the_partition(
+    owners: Owners, log_start: int, log_end: int
+) -> None:
+    log = await on_the_log(owners.clinic, 5)
+    first, _ = await owners.owner(log[0].partition)
+    await first.open(0, len(log))
+    await first.work_off(log)
+    second, _ = await owners.owner(log[0].partition)
+
+    with pytest.raises(MisconfiguredError, match=f"the log goes from {log_start} to {log_end}"):
+        await second.open(log_start, log_end)
+
+
+async def test_a_worker_frozen_inside_its_transaction_loses_the_row(owners: Owners) -> None:
+    log = await on_the_log(owners.clinic, 3)
+    owned, _ = await owners.owner(log[0].partition)
+    await owned.open(0, len(log))
+    settings = owners.clinic.settings
+    frozen = await asyncpg.connect(settings.worker_dsn, server_settings=SESSION)
+    await frozen.execute("BEGIN")
+    await frozen.execute("SELECT FROM booking.partition_progress FOR UPDATE")
+
+    async with asyncio.timeout(15):
+        await owned.work_off(log)
+
+    assert owned.next_offset == len(log)
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await frozen.execute("COMMIT")
+    frozen.terminate()
