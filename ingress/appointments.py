@@ -6,6 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter
 
 from contracts.command_resource import CommandResource
 from contracts.commands import Actor, ActorKind, BookAppointment, CancelAppointment, made_id
@@ -23,6 +24,7 @@ from scheduling.rows import appointment_from_row
 from scheduling.state import Appointment, Status
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["appointments"])
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
 class BookBody(Model):
@@ -175,9 +177,6 @@ def _key(cursor: str | None) -> tuple[datetime | None, UUID | None]:
         return None, None
     starts_at, id_ = key_before(cursor, 2)
     try:
-        key = datetime.fromisoformat(starts_at), UUID(id_)
+        return _INSTANT.validate_python(starts_at), UUID(id_)
     except ValueError:
         raise bad_cursor() from None
-    if key[0].tzinfo is None:
-        raise bad_cursor()
-    return key

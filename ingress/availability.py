@@ -31,7 +31,8 @@ async def get_availability(
     """By the doctor's local day. `ETag` changes with whatever changes the answer, the time included."""
     if starts_on is None and ends_on is not None:
         raise invalid("/from", "missing", "With `to`, `from` is needed.")
-    if starts_on is not None and ends_on is not None:
+    if starts_on is not None:
+        ends_on = starts_on + availability_cache.DEFAULT_PERIOD if ends_on is None else ends_on
         _check_period(starts_on, ends_on)
     query = availability_cache.Query(doctor_id, visit_type, starts_on, ends_on)
     answer = await resources(request).availability.answer(query)

@@ -82,7 +82,7 @@ async def set_schedule(request: Request, caller: Staff, doctor_id: PathId, body:
 @reads.get("/v1/doctors", response_model=DoctorList, summary="List doctors")
 async def list_doctors(
     request: Request,
-    specialty: Annotated[str | None, Query(max_length=200)] = None,
+    specialty: Annotated[Line | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> Response:

@@ -1,19 +1,24 @@
 """Errors as `application/problem+json` (RFC 9457), each with a stable `code`. None ever echoes a value."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from infra.errors import LogUnavailableError, TransientError
+from infra.postgres import OUTAGES, is_outage
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "1"
+
+_log = structlog.get_logger(__name__)
 
 
 class Code(StrEnum):
@@ -86,6 +91,7 @@ def install(app: FastAPI) -> None:
         HTTPException: _http_exception,
         LogUnavailableError: _log_unavailable,
         TransientError: _store_unavailable,
+        **dict.fromkeys(OUTAGES, _outage),
         Exception: _internal_error,
     }
     for kind, handler in handlers.items():
@@ -124,11 +130,19 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
         return answer(error)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         problem = Problem(Code.METHOD_NOT_ALLOWED, "This method is not for this path.")
-        problem.headers = error.headers
+        problem.headers = {"Allow": ", ".join(_methods(request))}
         return answer(problem)
     if error.status_code == HTTPStatus.NOT_FOUND:
         return answer(not_found())
     return answer(Problem(Code.MALFORMED_JSON, "The request cannot be read."))
+
+
+def _methods(request: Request) -> Iterator[str]:
+    # Starlette names those of the first route with this path only; RFC 9110, section 15.5.6, wants all.
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 async def _log_unavailable(request: Request, error: LogUnavailableError) -> Response:
@@ -136,8 +150,15 @@ async def _log_unavailable(request: Request, error: LogUnavailableError) -> Resp
     return answer(Problem(Code.LOG_UNAVAILABLE, detail))
 
 
-async def _store_unavailable(request: Request, error: TransientError) -> Response:
+async def _store_unavailable(request: Request, error: Exception) -> Response:
     return answer(Problem(Code.STORE_UNAVAILABLE, "A part of the clinic is away. Try again."))
+
+
+async def _outage(request: Request, error: Exception) -> Response:
+    if not is_outage(error):
+        raise error
+    _log.warning("postgres is away", error=repr(error))
+    return await _store_unavailable(request, error)
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:

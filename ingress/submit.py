@@ -19,7 +19,7 @@ from ingress.resources import Resources, resources
 WAIT_S_MAX = 10
 # RFC 9562 name space of idempotency keys; never to be changed, or repeated keys would act again.
 _KEYS = UUID("6f1a1a2e-5b0e-4a52-9d0c-2f6a6cf0c3b7")
-_IDEMPOTENCY_KEY = re.compile(r'[\x21-\x7e]{1,255}|"[\x20-\x7e]{1,255}"')
+_IDEMPOTENCY_KEY = re.compile(r'"([\x20-\x7e]{1,255})"|(?!""$)[\x21-\x7e]{1,255}')
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -31,13 +31,11 @@ def command_id(request: Request, caller: Actor) -> UUID:
         Problem: 400, there is no usable key.
     """
     keys = request.headers.getlist("idempotency-key")
-    if len(keys) != 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
+    found = _IDEMPOTENCY_KEY.fullmatch(keys[0]) if len(keys) == 1 else None
+    if found is None:
         detail = "One Idempotency-Key of 1 to 255 visible ASCII characters is needed."
         raise Problem(Code.IDEMPOTENCY_KEY_MISSING, detail)
-    key = keys[0]
-    if len(key) > 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    return uuid5(_KEYS, f"{caller.kind}:{caller.id}:{key}")
+    return uuid5(_KEYS, f"{caller.kind}:{caller.id}:{found[1] or found[0]}")
 
 
 def wait_s(request: Request) -> int | None:
@@ -69,6 +67,9 @@ async def submit(request: Request, command: Command) -> Response:
         decision = waiter.result() if waiter.done() else None
     if decision is None:
         return _answer(here, receipt, None)
+    if decision.fingerprint == command.fingerprint:
+        # Of a request sent twice at once one record was decided: both answers are about that one.
+        receipt = Receipt.of(command, decision.partition, decision.offset, decision.decided_at)
     return _answer(here, receipt, decision, {"Preference-Applied": f"wait={timeout_s}"})
 
 

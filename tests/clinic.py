@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -30,7 +31,7 @@ from ops import probes
 from ops.embedded import Child
 from ops.tokens import register_patients
 from ops.topics import ensure_topics
-from tests.processes import environment, service
+from tests.processes import service
 from tests.waiting import until_answers
 
 START_TIMEOUT_S = 30.0
@@ -42,17 +43,22 @@ ALL_WEEK = [{"weekday": day, "starts": "08:00", "ends": "18:00"} for day in rang
 async def database(settings: Settings, template: str | None = None) -> AsyncIterator[Settings]:
     """Settings of a database of one's own, empty or cloned from a template; dropped at the end."""
     name = f"t{clock.new_id().hex[:8]}"
-    owner = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
+    dsn = settings.postgres_dsn.get_secret_value()
+    await _execute(dsn, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    yield settings.model_copy(
+        update={
+            "postgres_dsn": _in(name, dsn),
+            "postgres_dsn_ingress": _in(name, settings.ingress_dsn),
+            "postgres_dsn_worker": _in(name, settings.worker_dsn),
+        }
+    )
+    await _execute(dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    owner = await asyncpg.connect(dsn)
     try:
-        await owner.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
-        yield settings.model_copy(
-            update={
-                "postgres_dsn": _in(name, settings.postgres_dsn.get_secret_value()),
-                "postgres_dsn_ingress": _in(name, settings.ingress_dsn),
-                "postgres_dsn_worker": _in(name, settings.worker_dsn),
-            }
-        )
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await owner.execute(statement)
     finally:
         await owner.close()
 
@@ -207,16 +213,22 @@ async def ingress(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
-        async with httpx.AsyncClient(base_url=settings.url, timeout=30, trust_env=False) as http:
+        async with _client(settings) as http:
             await until_answers(lambda: probes.ingress(settings.url), START_TIMEOUT_S)
             yield http
         server.should_exit = True
         await serving
 
 
+def _client(settings: Settings) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=settings.url, timeout=30, trust_env=False)
+
+
 @contextlib.asynccontextmanager
-async def clinic(settings: Settings, template: str, *, worker: bool = True) -> AsyncIterator[Clinic]:
-    """A clinic on servers that run already; `worker=False` leaves the deciding to the test."""
+async def clinic(
+    settings: Settings, template: str, *, worker: bool = True, serve: bool = True
+) -> AsyncIterator[Clinic]:
+    """A clinic on servers that run already; without `worker` or `serve`, that part is left to the test."""
     port = free_port()
     async with contextlib.AsyncExitStack() as exits:
         own = await exits.enter_async_context(database(settings, template))
@@ -224,7 +236,7 @@ async def clinic(settings: Settings, template: str, *, worker: bool = True) -> A
         own = own.model_copy(update={"port": port, "url": f"http://127.0.0.1:{port}"})
         postgres = await asyncpg.create_pool(own.postgres_dsn.get_secret_value(), min_size=1, max_size=4)
         exits.push_async_callback(postgres.close)
-        http = await exits.enter_async_context(ingress(own))
+        http = await exits.enter_async_context(ingress(own) if serve else _client(own))
         if worker:
             await exits.enter_async_context(running_worker(own))
         yield Clinic(own, http, postgres)
@@ -232,8 +244,13 @@ async def clinic(settings: Settings, template: str, *, worker: bool = True) -> A
 
 def worker_process(settings: Settings, directory: Path, number: int = 1) -> Child:
     """A booking worker as a process of its own, not started yet; to be killed."""
-    name = f"worker-{number}"
-    return service("worker", directory, {**environment(settings), "CLINIC_INSTANCE": name}, name)
+    return service("worker", directory, settings, f"worker-{number}")
+
+
+def ingress_process(settings: Settings, directory: Path, number: int = 1) -> Child:
+    """An ingress as a process of its own, not started yet; started, it answers."""
+    probe = partial(probes.ingress, settings.url)
+    return service("ingress", directory, settings, f"ingress-{number}", probe)
 
 
 def data(record: ConsumerRecord) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from infra.settings import Settings
 from ops.embedded import Child
+from ops.probes import Probe
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -19,9 +20,10 @@ def environment(settings: Settings) -> dict[str, str]:
     return values
 
 
-def service(kind: str, directory: Path, variables: dict[str, str], name: str) -> Child:
-    """`clinic run <kind>` with these variables, its log and pid file in `directory`; not started yet."""
+def service(kind: str, directory: Path, settings: Settings, name: str, probe: Probe | None = None) -> Child:
+    """`clinic run <kind>` on these settings, its log and pid file in `directory`; not started yet."""
     for folder in ("run", "logs"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "ops.cli", "run", kind, "--data", str(directory)]
-    return Child(name, argv, data_dir=directory, env=variables)
+    variables = {**environment(settings), "CLINIC_INSTANCE": name}
+    return Child(name, argv, data_dir=directory, env=variables, probe=probe)
