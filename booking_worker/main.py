@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 
 import structlog
 import uvloop
@@ -16,6 +16,7 @@ from booking_worker.publisher import EventPublisher
 from booking_worker.sql import SESSION
 from booking_worker.wake_up import WakeUps
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from infra.background import running
 from infra.kafka import faststream_connection, start_producer, topic_ids, topic_name
 from infra.postgres import open_pool
 from infra.redis import connect, decided_channel
@@ -75,22 +76,11 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
             *(broker, commands, f"{settings.namespace}booking-worker"),
             *(settings.instance, settings.session_timeout_ms, take),
         )
-        await exits.enter_async_context(_background(wake_ups.run(), consumer.keep_committing()))
+        await exits.enter_async_context(running(wake_ups.run(), consumer.keep_committing()))
         exits.push_async_callback(consumer.release)
         await broker.start()
         exits.push_async_callback(broker.stop)
         yield
-
-
-@contextlib.asynccontextmanager
-async def _background(*jobs: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(job) for job in jobs]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
 
 
 def _give_up(error: Exception) -> None:

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Literal, get_args
 from uuid import UUID, uuid5
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 
 from contracts.doctors import Policy, PolicyChange, VisitTypes, WeeklyHours
 from contracts.fields import Ciphertext, Code, Fingerprint, Flag, Id, Instant, Line, Model, TimeZone
@@ -75,6 +76,12 @@ class BlockTime(CommandBase):
     ends_at: Instant
     note: Ciphertext | None = None
     cancel_conflicting: Flag = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "BlockTime":
+        if self.ends_at <= self.starts_at:
+            raise PydanticCustomError("ends_before_start", "The time off must end after it starts")
+        return self
 
 
 class UnblockTime(CommandBase):

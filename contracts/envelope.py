@@ -4,6 +4,7 @@ See the CloudEvents Kafka protocol binding, section 3.2; `sequence` is the exten
 name; `traceparent` is W3C Trace Context.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ COMMAND_SOURCE = b"/clinic/ingress"
 EVENT_SOURCE = b"/clinic/booking-worker"
 CONTENT_TYPE = ("content-type", b"application/json")
 
+_SEQUENCE = re.compile(rb"[1-9][0-9]{0,17}")
 Headers = list[tuple[str, bytes]]
 M = TypeVar("M", bound=BaseModel)
 _COMMANDS = {f"{TYPE_PREFIX}{model.__name__}{VERSION_SUFFIX}".encode(): model for model in COMMANDS}
@@ -94,7 +96,8 @@ def decode_command(
     model = _model(attributes, _COMMANDS, command_id)
     command = _validated(model, value, command_id)
     if command.command_id != command_id:
-        raise UndecodableError(DeadLetterReason.BAD_HEADER, "ce_id is not the command's id", command_id)
+        # Whose answer it would be is not known, so it is nobody's.
+        raise UndecodableError(DeadLetterReason.BAD_HEADER, "ce_id is not the command's id")
     if key != command_key(command):
         raise UndecodableError(DeadLetterReason.WRONG_KEY, "the key is not the command's doctor", command_id)
     return command
@@ -110,7 +113,7 @@ def decode_event(value: bytes | None, headers: Sequence[tuple[str, bytes | None]
     event_id = _uuid(attributes.get("ce_id"))
     model = _model(attributes, _FACTS, None)
     sequence = attributes.get("ce_sequence") or b""
-    if event_id is None or not sequence.isdigit():
+    if event_id is None or not _SEQUENCE.fullmatch(sequence):
         raise UndecodableError(DeadLetterReason.BAD_HEADER, "ce_id and ce_sequence are needed")
     return Event(event_id, int(sequence), _validated(Context, value, None), _validated(model, value, None))
 

@@ -6,10 +6,19 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+)
 from pydantic_core import PydanticCustomError
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _WALL_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
@@ -59,9 +68,13 @@ def _date(value: Any) -> date:
         day = date.fromisoformat(value)
     except ValueError:
         raise PydanticCustomError("date", "There is no such date") from None
-    if not _INSTANT_MIN.date() < day < _INSTANT_MAX.date():
+    if not _INSTANT_MIN.date() <= day < _INSTANT_MAX.date():
         raise PydanticCustomError("date", "The years 1900 to 2199 are supported")
     return day
+
+
+def _date_or_instant(value: Any) -> date:
+    return _date(value) if isinstance(value, str) and _DATE.fullmatch(value) else _instant(value)
 
 
 def _wall_time(value: Any) -> time:
@@ -107,6 +120,11 @@ Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(rfc3339
 
 Id = Annotated[UUID, BeforeValidator(_uuid)]
 Date = Annotated[date, BeforeValidator(_date)]
+
+DateOrInstant = Annotated[
+    date, PlainValidator(lambda value: _date_or_instant(value), json_schema_input_type=str)
+]
+"""One of the two, for whoever asks from when until when."""
 
 WallTime = Annotated[
     time,

@@ -50,7 +50,7 @@ class Receipt:
         )
 
     def to_bytes(self) -> bytes:
-        """122 bytes, big-endian."""
+        """116 bytes, big-endian."""
         return _FORMAT.pack(
             [model.__name__ for model in COMMANDS].index(self.command_type),
             _ACTOR_KINDS.index(self.actor.kind),

@@ -23,6 +23,7 @@ from infra.errors import MisconfiguredError
 
 MAC_BYTES = 16
 NONCE_BYTES = 12
+NOTE_CONTEXT = "note"
 
 
 class Keys:
@@ -33,6 +34,7 @@ class Keys:
         self._receipts = _derived(master_key, "receipts")
         self._fingerprints = _derived(master_key, "fingerprints")
         self._addresses = _derived(master_key, "addresses")
+        self._notes = DataKey(_derived(master_key, "staff's notes"))
         self._wrapping = AESGCM(_derived(master_key, "patients' data keys"))
 
     @classmethod
@@ -79,6 +81,14 @@ class Keys:
         folded = unicodedata.normalize("NFKC", email.strip()).casefold().encode()
         return hmac.digest(self._addresses, folded, "sha256")
 
+    def seal_note(self, text: str | None) -> str | None:
+        """What staff write that belongs to no patient, sealed for the log."""
+        return None if text is None else self._notes.seal_text(text, NOTE_CONTEXT)
+
+    def open_note(self, sealed: str | None) -> str | None:
+        """The inverse of `seal_note`."""
+        return None if sealed is None else self._notes.open_text(sealed, NOTE_CONTEXT)
+
     def new_data_key(self, patient_id: UUID) -> tuple["DataKey", bytes]:
         """A fresh key for one patient's data, and the same wrapped for storage."""
         key = AESGCM.generate_key(256)
@@ -93,7 +103,7 @@ class Keys:
         """
         try:
             key = self._wrapping.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], patient_id.bytes)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise MisconfiguredError(
                 "The master key is not the one the patients' data was sealed with."
             ) from None
@@ -117,6 +127,8 @@ class DataKey:
         Raises:
             InvalidTag: it was not.
         """
+        if len(sealed) < NONCE_BYTES:
+            raise InvalidTag
         return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode())
 
     def seal_text(self, text: str, context: str) -> str:

@@ -26,7 +26,7 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
     """
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):  # TypeError: it is encrypted
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise MisconfiguredError(f"{path} does not hold the signing key (Ed25519, PKCS #8 PEM).")

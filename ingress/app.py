@@ -5,22 +5,33 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from ingress import appointments, availability, commands, doctors, health, problems
+from ingress import (
+    appointment_reads,
+    appointments,
+    asyncapi,
+    availability,
+    calendar,
+    commands,
+    doctor_reads,
+    doctors,
+    health,
+    people,
+    problems,
+    staff_events,
+    time_off,
+)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+# The busiest first: routes are tried in this order.
+ROUTERS = (appointments, availability, commands, appointment_reads, doctor_reads, doctors, time_off, calendar)
+OTHER_ROUTERS = (people, staff_events, health, asyncapi)
 
 
 def create_app(lifespan: Lifespan) -> FastAPI:
     """The application. `lifespan` puts the resources into its state."""
     app = FastAPI(title="Clinic", version="1", lifespan=lifespan, redirect_slashes=False)
     problems.install(app)
-    for router in (
-        appointments.router,
-        availability.router,
-        doctors.reads,
-        doctors.writes,
-        commands.router,
-        health.router,
-    ):
-        app.include_router(router)
+    for module in (*ROUTERS, *OTHER_ROUTERS):
+        app.include_router(module.router)
     return app

@@ -1,30 +1,32 @@
-"""Appointments: book and cancel, read one or a page."""
+"""Writes about appointments: book, reschedule, cancel, note the outcome."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import TypeAdapter
 
 from contracts.command_resource import CommandResource
-from contracts.commands import Actor, ActorKind, BookAppointment, CancelAppointment, made_id
+from contracts.commands import (
+    Actor,
+    ActorKind,
+    BookAppointment,
+    CancelAppointment,
+    Outcome,
+    RecordOutcome,
+    RescheduleAppointment,
+    made_id,
+)
 from contracts.fields import Code, Id, Instant, Lines, Model
-from ingress.callers import AuthenticatedRoute, Caller
-from ingress.paging import PAGE_SIZE, Cursor, Limit, bad_cursor, cursor_after, key_before
+from ingress.appointment_reads import find_appointment
+from ingress.callers import AuthenticatedRoute, Caller, Staff
 from ingress.paths import PathId
 from ingress.patients import REASON_CONTEXT
 from ingress.problems import Code as ProblemCode
-from ingress.problems import Problem, invalid, not_found
+from ingress.problems import Problem, invalid
 from ingress.resources import Resources, resources
 from ingress.submit import command_id, submit
-from ingress.views import AppointmentList, AppointmentView
-from scheduling.rows import appointment_from_row
-from scheduling.state import Appointment, Status
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["appointments"])
-_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
 class BookBody(Model):
@@ -35,6 +37,20 @@ class BookBody(Model):
     visit_type: Code
     reason: Lines | None = None
     patient_id: Id | None = None
+
+
+class RescheduleBody(Model):
+    """Where the appointment goes. Doctor and visit type stay as they are unless named."""
+
+    starts_at: Instant
+    doctor_id: Id | None = None
+    visit_type: Code | None = None
+
+
+class OutcomeBody(Model):
+    """How the visit ended."""
+
+    outcome: Outcome
 
 
 @router.post(
@@ -60,6 +76,37 @@ async def book_appointment(request: Request, caller: Caller, body: BookBody) -> 
     return await submit(request, command)
 
 
+@router.post(
+    "/v1/appointments/{appointment_id}/reschedule",
+    response_model=CommandResource,
+    status_code=202,
+    summary="Move an appointment",
+)
+async def reschedule_appointment(
+    request: Request, caller: Caller, appointment_id: PathId, body: RescheduleBody
+) -> Response:
+    """To another time, and perhaps another doctor, in one step: never both times or neither."""
+    here = resources(request)
+    id_ = command_id(request, caller)
+    appointment = await find_appointment(here, caller, appointment_id)
+    asked = {
+        "type": "RescheduleAppointment",
+        "appointment_id": str(appointment_id),
+        **body.model_dump(mode="json"),
+    }
+    command = RescheduleAppointment(
+        command_id=id_,
+        # Of what was asked, not of the doctor it stands for, who may be another one when it is repeated.
+        fingerprint=here.keys.fingerprint(asked),
+        actor=caller,
+        doctor_id=body.doctor_id or appointment.doctor_id,
+        appointment_id=appointment_id,
+        starts_at=body.starts_at,
+        visit_type=body.visit_type,
+    )
+    return await submit(request, command)
+
+
 @router.delete(
     "/v1/appointments/{appointment_id}",
     response_model=CommandResource,
@@ -77,7 +124,7 @@ async def cancel_appointment(
     id_ = command_id(request, caller)
     if reason is not None and caller.kind is not ActorKind.STAFF:
         raise Problem(ProblemCode.FORBIDDEN, "Only staff give a reason.")
-    appointment = await _find(here, caller, appointment_id)
+    appointment = await find_appointment(here, caller, appointment_id)
     command = CancelAppointment(
         command_id=id_,
         # Not of the doctor, who may be another one when the request is repeated.
@@ -92,50 +139,29 @@ async def cancel_appointment(
     return await submit(request, command)
 
 
-@router.get("/v1/appointments/{appointment_id}", response_model=AppointmentView, summary="One appointment")
-async def get_appointment(request: Request, caller: Caller, appointment_id: PathId) -> Response:
-    """For its patient and for staff."""
-    here = resources(request)
-    appointment = await _find(here, caller, appointment_id)
-    view = AppointmentView.of(appointment, ZoneInfo(here.settings.time_zone))
-    return Response(view.model_dump_json(), media_type="application/json")
-
-
-@router.get("/v1/appointments", response_model=AppointmentList, summary="List appointments")
-async def list_appointments(
-    request: Request,
-    caller: Caller,
-    status: Status | None = None,
-    starts_from: Annotated[Instant | None, Query(alias="from", description="earliest start")] = None,
-    starts_until: Annotated[Instant | None, Query(alias="to", description="start before this")] = None,
-    doctor_id: Id | None = None,
-    patient_id: Id | None = None,
-    cursor: Cursor = None,
-    limit: Limit = PAGE_SIZE,
+@router.post(
+    "/v1/appointments/{appointment_id}/outcome",
+    response_model=CommandResource,
+    status_code=202,
+    summary="Note how a visit ended",
+)
+async def record_outcome(
+    request: Request, caller: Staff, appointment_id: PathId, body: OutcomeBody
 ) -> Response:
-    """By start. Patients see their own; staff see all."""
+    """Staff only, once the visit has begun."""
     here = resources(request)
-    after_start, after_id = _key(cursor)
-    rows = await here.pool.fetch(
-        """
-        SELECT * FROM booking.appointments
-        WHERE ($1::uuid IS NULL OR patient_id = $1) AND ($2::uuid IS NULL OR doctor_id = $2)
-            AND ($3::text IS NULL OR status = $3)
-            AND ($4::timestamptz IS NULL OR starts_at >= $4) AND ($5::timestamptz IS NULL OR starts_at < $5)
-            AND ($6::timestamptz IS NULL OR (starts_at, id) > ($6, $7))
-        ORDER BY starts_at, id LIMIT $8
-        """,
-        *(_patient_filter(caller, patient_id), doctor_id, status, starts_from, starts_until),
-        *(after_start, after_id, limit + 1),
+    id_ = command_id(request, caller)
+    appointment = await find_appointment(here, caller, appointment_id)
+    asked = {"type": "RecordOutcome", "appointment_id": str(appointment_id), "outcome": body.outcome}
+    command = RecordOutcome(
+        command_id=id_,
+        fingerprint=here.keys.fingerprint(asked),
+        actor=caller,
+        doctor_id=appointment.doctor_id,
+        appointment_id=appointment_id,
+        outcome=body.outcome,
     )
-    zone = ZoneInfo(here.settings.time_zone)
-    items = [appointment_from_row(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    page = AppointmentList(
-        items=[AppointmentView.of(item, zone) for item in items],
-        next_cursor=cursor_after([items[-1].visit.starts.isoformat(), str(items[-1].id)]) if more else None,
-    )
-    return Response(page.model_dump_json(), media_type="application/json")
+    return await submit(request, command)
 
 
 def _patient(caller: Actor, named: UUID | None) -> UUID:
@@ -155,28 +181,3 @@ async def _sealed_reason(here: Resources, caller: Actor, patient_id: UUID, reaso
             raise Problem(ProblemCode.UNKNOWN_PATIENT, "There is no such patient.")
         raise Problem(ProblemCode.UNAUTHENTICATED, "A valid access token is needed.")
     return None if reason is None else data_key.seal_text(reason, REASON_CONTEXT)
-
-
-async def _find(here: Resources, caller: Actor, appointment_id: UUID) -> Appointment:
-    row = await here.pool.fetchrow("SELECT * FROM booking.appointments WHERE id = $1", appointment_id)
-    if row is None or (caller.kind is ActorKind.PATIENT and row["patient_id"] != caller.id):
-        raise not_found()
-    return appointment_from_row(row)
-
-
-def _patient_filter(caller: Actor, wanted: UUID | None) -> UUID | None:
-    if caller.kind is ActorKind.STAFF:
-        return wanted
-    if wanted not in (None, caller.id):
-        raise Problem(ProblemCode.FORBIDDEN, "Patients see their own appointments.")
-    return caller.id
-
-
-def _key(cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    if cursor is None:
-        return None, None
-    starts_at, id_ = key_before(cursor, 2)
-    try:
-        return _INSTANT.validate_python(starts_at), UUID(id_)
-    except ValueError:
-        raise bad_cursor() from None

@@ -33,7 +33,7 @@ async def get_availability(
         raise invalid("/from", "missing", "With `to`, `from` is needed.")
     if starts_on is not None:
         ends_on = starts_on + availability_cache.DEFAULT_PERIOD if ends_on is None else ends_on
-        _check_period(starts_on, ends_on)
+        check_period(starts_on, ends_on)
     query = availability_cache.Query(doctor_id, visit_type, starts_on, ends_on)
     answer = await resources(request).availability.answer(query)
     headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
@@ -42,7 +42,12 @@ async def get_availability(
     return Response(answer.body, headers=headers, media_type="application/json")
 
 
-def _check_period(starts_on: date, ends_on: date) -> None:
+def check_period(starts_on: date, ends_on: date) -> None:
+    """Refuse a period that ends before it starts or is too long.
+
+    Raises:
+        Problem: 422.
+    """
     if ends_on < starts_on:
         raise invalid("/to", "ends_before_start", "`to` is before `from`.")
     if (ends_on - starts_on).days >= DAYS_MAX:

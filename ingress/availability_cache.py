@@ -86,8 +86,10 @@ class AvailabilityCache:
         return {row["doctor_id"]: row["version"] for row in rows}
 
     async def _compute(self, query: Query, now: datetime) -> Answer:
-        from_ = datetime.combine(query.starts_on or now.date(), time.min, UTC) - MARGIN
-        until = datetime.combine(query.ends_on or now.date() + DEFAULT_PERIOD, time.max, UTC) + MARGIN
+        first = query.starts_on or now.date()
+        last = query.ends_on or first + DEFAULT_PERIOD
+        from_ = datetime.combine(first, time.min, UTC) - MARGIN
+        until = datetime.combine(last, time.max, UTC) + MARGIN
         # One statement, one snapshot: the version belongs to exactly these bookings.
         row = await self._pool.fetchrow(
             """
@@ -126,7 +128,7 @@ def _answer(
         slots = []
         for starts_at in free_slots(doctor, visit_type, day, occupied) if doctor.active else ():
             offered, changes_at = _offered(doctor, starts_at, now)
-            if changes_at > now:
+            if changes_at >= now:
                 good_until = min(good_until, changes_at)
             if offered:
                 ends_at = visit_at(starts_at, visit_type).ends

@@ -57,5 +57,13 @@ async def _staff(request: Request) -> Actor:
     return caller
 
 
+async def _patient(request: Request) -> Actor:
+    caller = await _caller(request)
+    if caller.kind is not ActorKind.PATIENT:
+        raise Problem(Code.FORBIDDEN, "Only patients have this.")
+    return caller
+
+
 Caller = Annotated[Actor, Depends(_caller)]
 Staff = Annotated[Actor, Depends(_staff)]
+OnlyPatient = Annotated[Actor, Depends(_patient)]

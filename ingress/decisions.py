@@ -6,7 +6,7 @@ while Redis answers, often while it does not.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from uuid import UUID
 
 import asyncpg
@@ -31,10 +31,12 @@ _log = structlog.get_logger(__name__)
 class Decisions:
     """Finds decisions, and waits for those to come."""
 
-    def __init__(self, pool: asyncpg.Pool, redis: Redis, channel: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, redis: Redis, channel: str, woken: Callable[[], None]) -> None:
+        """`woken` is called at each wake-up; it must not block."""
         self._pool = pool
         self._redis = redis
         self._channel = channel
+        self._woken = woken
         self._connected = False
         self._found = Coalesced(self._fetch)
         self._waiting: dict[UUID, set[asyncio.Future[Decision]]] = {}
@@ -70,18 +72,8 @@ class Decisions:
         )
         return {row["command_id"]: _decision(row) for row in rows}
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Take wake-ups while inside."""
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(self._listen()), tasks.create_task(self._look_up())]
-            try:
-                yield
-            finally:
-                for task in running:
-                    task.cancel()
-
-    async def _listen(self) -> None:
+    async def listen(self) -> None:
+        """Take wake-ups until cancelled."""
         while True:
             try:
                 async with self._redis.pubsub() as subscription:
@@ -94,13 +86,15 @@ class Decisions:
                             self._connected = True
                         elif message["type"] == "message":
                             self._wake(unpack_wake_up(message["data"]))
+                            self._woken()
             except (RedisError, OSError) as error:
                 if self._connected:
                     _log.warning("redis is away: waiting by looking up", error=repr(error))
                 self._connected = False
                 await asyncio.sleep(RECONNECT_INTERVAL_S)
 
-    async def _look_up(self) -> None:
+    async def look_up(self) -> None:
+        """Look up who waits, until cancelled."""
         while True:
             await self._someone_waits.wait()
             await asyncio.sleep(LOOK_UP_INTERVAL_S if self._connected else LOOK_UP_INTERVAL_WITHOUT_REDIS_S)

@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from contracts.topics import COMMANDS
+from infra.background import running
 from infra.kafka import start_producer, topic_name
 from infra.keys import Keys
 from infra.postgres import open_pool
@@ -17,6 +18,7 @@ from infra.tokens import TokenChecker, load_signing_key
 from ingress.app import create_app
 from ingress.availability_cache import AvailabilityCache
 from ingress.decisions import Decisions
+from ingress.event_feed import EventFeed
 from ingress.log import CommandLog
 from ingress.patients import Patients
 from ingress.resources import Resources
@@ -42,8 +44,9 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         exits.push_async_callback(redis.aclose)
         producer = await start_producer(settings, name)
         exits.push_async_callback(producer.stop)
-        decisions = Decisions(pool, redis, decided_channel(settings))
-        await exits.enter_async_context(decisions.listening())
+        feed = EventFeed(pool)
+        decisions = Decisions(pool, redis, decided_channel(settings), feed.poke)
+        await exits.enter_async_context(running(decisions.listen(), decisions.look_up(), feed.run()))
         yield Resources(
             settings=settings,
             keys=keys,
@@ -54,6 +57,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             decisions=decisions,
             patients=Patients(pool, keys),
             availability=AvailabilityCache(pool),
+            feed=feed,
         )
 
 

@@ -2,17 +2,43 @@
 
 import json
 import re
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from infra import clock
 from infra.keys import DataKey, Keys
+from ingress.coalesce import Coalesced
 
 # Deliberately wide (RFC 5321, section 4.1.2): whether an address works, only a mail to it tells.
-_ADDRESS = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,189}")
+ADDRESS = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,189}")
 PROFILE_CONTEXT = "profile"
 REASON_CONTEXT = "reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a patient is called and where mail goes. Sealed whole."""
+
+    email: str
+    name: str | None = None
+    phone: str | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A patient as the directory knows them."""
+
+    id: UUID
+    profile: Profile
+    created_at: datetime
+
+
+class AddressTakenError(Exception):
+    """Another patient has the mail address."""
 
 
 class Patients:
@@ -21,20 +47,20 @@ class Patients:
     def __init__(self, pool: asyncpg.Pool, keys: Keys) -> None:
         self._pool = pool
         self._keys = keys
+        self._known: Coalesced[UUID, bytes] = Coalesced(self._fetch_data_keys)
 
-    async def register(self, email: str) -> UUID:
+    async def register(self, email: str, profile: Profile | None = None) -> UUID:
         """The id of the patient with this mail address, who is made if there is none.
 
         Raises:
             ValueError: that is no mail address.
         """
         email = email.strip()
-        if not _ADDRESS.fullmatch(email):
+        if not ADDRESS.fullmatch(email):
             raise ValueError("not a mail address")
-        index = self._keys.address_index(email)
         patient_id = clock.new_id()
         data_key, wrapped = self._keys.new_data_key(patient_id)
-        profile = data_key.seal(json.dumps({"email": email}).encode(), PROFILE_CONTEXT)
+        index = self._keys.address_index(email)
         inserted = await self._pool.fetchval(
             """
             INSERT INTO people.patients (id, address_index, data_key, profile, created_at)
@@ -42,7 +68,7 @@ class Patients:
             ON CONFLICT (address_index) DO NOTHING
             RETURNING id
             """,
-            *(patient_id, index, wrapped, profile, clock.now()),
+            *(patient_id, index, wrapped, _sealed(data_key, profile or Profile(email)), clock.now()),
         )
         if inserted is not None:
             return patient_id
@@ -50,14 +76,74 @@ class Patients:
         assert isinstance(known, UUID), "the address is taken, so somebody has it"
         return known
 
-    async def is_known(self, patient_id: UUID) -> bool:
-        """Whether there is such a patient, who was not forgotten."""
-        found = await self._pool.fetchval(
-            "SELECT true FROM people.patients WHERE id = $1 AND forgotten_at IS NULL", patient_id
-        )
-        return bool(found)
-
     async def data_key(self, patient_id: UUID) -> DataKey | None:
         """The key of the patient's data; None for an unknown or forgotten patient."""
-        wrapped = await self._pool.fetchval("SELECT data_key FROM people.patients WHERE id = $1", patient_id)
+        wrapped = await self._known.get(patient_id)
         return None if wrapped is None else self._keys.unwrap(patient_id, wrapped)
+
+    async def is_known(self, patient_id: UUID) -> bool:
+        """Whether there is such a patient, who was not forgotten."""
+        return await self._known.get(patient_id) is not None
+
+    async def find(self, patient_id: UUID) -> Registered | None:
+        """The patient; None if unknown or forgotten."""
+        return self._opened(
+            await self._pool.fetchrow(
+                "SELECT * FROM people.patients WHERE id = $1 AND forgotten_at IS NULL", patient_id
+            )
+        )
+
+    async def find_by_address(self, email: str) -> Registered | None:
+        """The patient with this mail address."""
+        return self._opened(
+            await self._pool.fetchrow(
+                "SELECT * FROM people.patients WHERE address_index = $1", self._keys.address_index(email)
+            )
+        )
+
+    async def change(self, patient_id: UUID, profile: Profile) -> None:
+        """Replace the profile.
+
+        Raises:
+            AddressTakenError: another patient has the new address.
+        """
+        data_key = await self.data_key(patient_id)
+        assert data_key is not None, "the caller has found the patient"
+        try:
+            await self._pool.execute(
+                """
+                UPDATE people.patients SET profile = $2, address_index = $3
+                WHERE id = $1 AND forgotten_at IS NULL
+                """,
+                *(patient_id, _sealed(data_key, profile), self._keys.address_index(profile.email)),
+            )
+        except asyncpg.UniqueViolationError:
+            raise AddressTakenError from None
+
+    async def forget(self, patient_id: UUID) -> None:
+        """Throw away the key, and with it whatever was sealed by it, here and on the log. Idempotent."""
+        await self._pool.execute(
+            """
+            UPDATE people.patients
+            SET address_index = NULL, data_key = NULL, profile = NULL, forgotten_at = $2
+            WHERE id = $1 AND forgotten_at IS NULL
+            """,
+            *(patient_id, clock.now()),
+        )
+
+    async def _fetch_data_keys(self, patient_ids: list[UUID]) -> dict[UUID, bytes]:
+        rows = await self._pool.fetch(
+            "SELECT id, data_key FROM people.patients WHERE id = ANY($1) AND data_key IS NOT NULL",
+            patient_ids,
+        )
+        return {row["id"]: row["data_key"] for row in rows}
+
+    def _opened(self, row: asyncpg.Record | None) -> Registered | None:
+        if row is None:
+            return None
+        content = self._keys.unwrap(row["id"], row["data_key"]).open(row["profile"], PROFILE_CONTEXT)
+        return Registered(row["id"], Profile(**json.loads(content)), row["created_at"])
+
+
+def _sealed(data_key: DataKey, profile: Profile) -> bytes:
+    return data_key.seal(json.dumps(asdict(profile)).encode(), PROFILE_CONTEXT)

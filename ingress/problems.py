@@ -35,6 +35,7 @@ class Code(StrEnum):
     INVALID_FIELDS = "invalid_fields"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     UNKNOWN_PATIENT = "unknown_patient"
+    ADDRESS_TAKEN = "address_taken"
     LOG_UNAVAILABLE = "log_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
     INTERNAL_ERROR = "internal_error"
@@ -52,6 +53,7 @@ _STATUS = {
     Code.INVALID_FIELDS: HTTPStatus.UNPROCESSABLE_ENTITY,
     Code.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
     Code.UNKNOWN_PATIENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.ADDRESS_TAKEN: HTTPStatus.CONFLICT,
     Code.LOG_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -113,9 +115,12 @@ def answer(problem: Problem) -> Response:
 
 
 async def _invalid_fields(request: Request, error: RequestValidationError) -> Response:
+    found = [(_pointer(item["loc"]), item) for item in error.errors()]
     errors = [
-        {"pointer": _pointer(item["loc"]), "code": item["type"], "detail": item["msg"]}
-        for item in error.errors()
+        {"pointer": pointer, "code": item["type"], "detail": item["msg"]}
+        for pointer, item in found
+        # Of a list with wrong items pydantic says too that it lacks them.
+        if item["type"] != "too_short" or not any(other.startswith(f"{pointer}/") for other, _ in found)
     ]
     return answer(Problem(Code.INVALID_FIELDS, "Some fields are not valid.", errors))
 

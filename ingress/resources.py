@@ -11,6 +11,7 @@ from infra.settings import Settings
 from infra.tokens import TokenChecker
 from ingress.availability_cache import AvailabilityCache
 from ingress.decisions import Decisions
+from ingress.event_feed import EventFeed
 from ingress.log import CommandLog
 from ingress.patients import Patients
 
@@ -28,6 +29,7 @@ class Resources:
     decisions: Decisions
     patients: Patients
     availability: AvailabilityCache
+    feed: EventFeed
 
 
 def resources(request: Request) -> Resources:

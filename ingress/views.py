@@ -1,11 +1,14 @@
 """Resources as clients see them: instants in the clinic's zone, with the offset."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from contracts.commands import ActorKind
 from contracts.doctors import Hours, Policy, VisitType
 from contracts.events import CancelledBy
 from contracts.fields import Model, rfc3339
@@ -121,3 +124,48 @@ class AppointmentList(Model):
 def local(instant: datetime, zone: ZoneInfo) -> str:
     """RFC 3339 in the zone, with its offset."""
     return rfc3339(instant.astimezone(zone))
+
+
+class HistoryEntry(Model):
+    """Something that happened to an appointment. `version` and the times are those after it."""
+
+    event: str
+    at: str
+    actor: ActorKind
+    version: int | None
+    doctor_id: UUID | None
+    visit_type: str | None
+    starts_at: str | None
+    ends_at: str | None
+    outcome: str | None
+    cancelled_by: str | None
+    cancel_reason: str | None
+    refusal: str | None
+    command_id: UUID
+
+
+class HistoryList(Model):
+    """All of an appointment's history."""
+
+    items: list[HistoryEntry]
+    next_cursor: str | None
+
+
+def history_entry(event_type: str, data: Mapping[str, Any], zone: ZoneInfo) -> HistoryEntry:
+    """An entry from an event's data."""
+    starts_at, ends_at = data.get("starts_at"), data.get("ends_at")
+    return HistoryEntry(
+        event=event_type,
+        at=local(datetime.fromisoformat(data["decided_at"]), zone),
+        actor=data["actor"]["kind"],
+        version=data.get("version"),
+        doctor_id=data.get("doctor_id"),
+        visit_type=data.get("visit_type"),
+        starts_at=local(datetime.fromisoformat(starts_at), zone) if starts_at else None,
+        ends_at=local(datetime.fromisoformat(ends_at), zone) if ends_at else None,
+        outcome=data.get("outcome"),
+        cancelled_by=data.get("cancelled_by"),
+        cancel_reason=data.get("cancel_reason"),
+        refusal=data.get("reason") if event_type == "CommandRefused" else None,
+        command_id=data["command_id"],
+    )

@@ -27,8 +27,16 @@ from scheduling.outcome import Outcome
 from scheduling.slots import occupied_at, visit_at, why_not, why_not_now
 from scheduling.state import Appointment, Book, Doctor, Status
 
+_CANCELLED_BY = {
+    ActorKind.PATIENT: CancelledBy.PATIENT,
+    ActorKind.STAFF: CancelledBy.STAFF,
+    ActorKind.SYSTEM: CancelledBy.CLINIC,
+}
+
 
 def book(book: Book, command: BookAppointment, now: datetime) -> Outcome:
+    if command.actor.kind is ActorKind.PATIENT and command.patient_id != command.actor.id:
+        return Refusal(Reason.NOT_YOURS)
     found = _place(book, command.doctor_id, command.visit_type)
     if isinstance(found, Refusal):
         return found
@@ -67,8 +75,7 @@ def change(
         case CancelAppointment():
             if by_patient and _too_late(book, appointment, now):
                 return Refusal(Reason.TOO_LATE_TO_CHANGE)
-            by = CancelledBy.PATIENT if by_patient else CancelledBy.STAFF
-            return [cancelled(appointment, by, command.reason)]
+            return [cancelled(appointment, _CANCELLED_BY[command.actor.kind], command.reason)]
         case RescheduleAppointment():
             if by_patient and _too_late(book, appointment, now):
                 return Refusal(Reason.TOO_LATE_TO_CHANGE)
@@ -153,9 +160,10 @@ def _why_not_take(
     others = [one for one in book.booked_by(patient_id) if one.id != moving_id]
     if any(visit.overlaps(one.visit) for one in others):
         return Reason.PATIENT_BUSY
-    upcoming = sum(one.doctor_id == doctor.id and one.visit.starts > now for one in others)
-    if by_patient and upcoming >= doctor.policy.max_active_per_patient:
-        return Reason.TOO_MANY_ACTIVE
+    if by_patient and not (moving and moving.doctor_id == doctor.id):
+        upcoming = sum(one.doctor_id == doctor.id and one.visit.starts > now for one in others)
+        if upcoming >= doctor.policy.max_active_per_patient:
+            return Reason.TOO_MANY_ACTIVE
     return None
 
 

@@ -4,7 +4,7 @@ A wall time that does not exist (spring) becomes the first instant after the gap
 (autumn) is taken the first time where hours begin and the second time where they end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -74,3 +74,14 @@ def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
 def days(starts: date, ends: date) -> Iterator[date]:
     """Every date from `starts` to `ends`, both inclusive."""
     return (starts + timedelta(days=number) for number in range((ends - starts).days + 1))
+
+
+def without(interval: Interval, taken: Iterable[Interval]) -> Iterator[Interval]:
+    """What is left of an interval, in order, without the parts that are taken."""
+    starts = interval.starts
+    for other in sorted(taken):
+        if other.starts > starts and other.starts < interval.ends:
+            yield Interval(starts, other.starts)
+        starts = max(starts, other.ends)
+    if starts < interval.ends:
+        yield Interval(starts, interval.ends)

@@ -39,12 +39,13 @@ def why_not(
     `moving` is the appointment whose own time is not in its way.
     """
     visit = visit_at(starts_at, visit_type)
-    opening = _opening_around(doctor, visit)
-    if opening is None:
+    around = _openings_around(doctor, visit)
+    if not around:
         return Reason.OUTSIDE_HOURS
-    if (starts_at - opening.when.starts) % timedelta(minutes=doctor.policy.slot_minutes) != NO_TIME:
+    step = timedelta(minutes=doctor.policy.slot_minutes)
+    if all((starts_at - opening.when.starts) % step != NO_TIME for opening in around):
         return Reason.NOT_A_SLOT
-    if any(visit.overlaps(away) for away in opening.away):
+    if any(visit.overlaps(away) for away in around[0].away):
         return Reason.IN_TIME_OFF
     in_the_way = occupied.overlapping(occupied_at(starts_at, visit_type))
     if any(appointment_id != moving for appointment_id in in_the_way):
@@ -66,17 +67,26 @@ def free_slots(
 ) -> Iterator[datetime]:
     """The starts on a local date that `why_not` accepts, in order."""
     step = timedelta(minutes=doctor.policy.slot_minutes)
-    for opening in doctor.openings(day):
-        starts_at = opening.when.starts
-        while starts_at < opening.when.ends:
-            if why_not(doctor, visit_type, starts_at, occupied) is None:
-                yield starts_at
-            starts_at += step
+    grid = {
+        opening.when.starts + number * step
+        for opening in doctor.openings(day)
+        for number in range((opening.when.ends - opening.when.starts) // step + 1)
+    }
+    for starts_at in sorted(grid):
+        if why_not(doctor, visit_type, starts_at, occupied) is None:
+            yield starts_at
 
 
-def _opening_around(doctor: Doctor, visit: Interval) -> Opening | None:
+def within_hours(doctor: Doctor, visit: Interval) -> bool:
+    """Whether the visit lies within one opening of the weekly hours as they are now."""
+    return bool(_openings_around(doctor, visit))
+
+
+def _openings_around(doctor: Doctor, visit: Interval) -> list[Opening]:
+    # Of hours that meet in a wall time that exists twice, both hold the visits between its two instants.
     day = visit.starts.astimezone(ZoneInfo(doctor.time_zone)).date()
-    for opening in doctor.openings(day):
-        if opening.when.starts <= visit.starts and visit.ends <= opening.when.ends:
-            return opening
-    return None
+    return [
+        opening
+        for opening in doctor.openings(day)
+        if opening.when.starts <= visit.starts and visit.ends <= opening.when.ends
+    ]

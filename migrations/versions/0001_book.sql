@@ -89,6 +89,7 @@ CREATE TABLE booking.appointments (
 );
 CREATE INDEX appointments_by_patient ON booking.appointments (patient_id, starts_at, id);
 CREATE INDEX appointments_by_doctor ON booking.appointments (doctor_id, starts_at, id);
+CREATE INDEX appointments_by_start ON booking.appointments (starts_at, id);
 
 -- A doctor whole, as `scheduling.rows` reads it.
 CREATE VIEW booking.doctor_books AS
@@ -116,6 +117,9 @@ CREATE TABLE booking.events (
     data        json        NOT NULL, -- json, not jsonb: published byte for byte
     PRIMARY KEY (partition, sequence)
 );
+
+-- What happened to one appointment.
+CREATE INDEX events_of_appointment ON booking.events (subject) WHERE subject <> key;
 
 -- Names and addresses, sealed under a key of the patient's own: without it the row says nothing.
 CREATE TABLE people.patients (

@@ -20,7 +20,6 @@ from tests.unit.scheduling.clinic import (
     booked,
     entry,
     monday,
-    updated,
 )
 from tests.unit.scheduling.given import given
 
@@ -65,12 +64,11 @@ def test_a_morning_in_quarters_of_an_hour() -> None:
 def test_the_grid_is_the_policys_and_begins_with_the_hours() -> None:
     hours = (entry(1, "09:10", "10:30"),)
 
-    assert offered(*a_doctor(hours=hours, policy=Policy(slot_minutes=25))) == [
-        "09:10+01",
-        "09:35+01",
-        "10:00+01",
-    ]
-    assert offered(*a_doctor(hours=hours, policy=Policy(slot_minutes=720))) == ["09:10+01"]
+    def in_steps_of(minutes: int) -> list[str]:
+        return offered(*a_doctor(hours=hours, policy=Policy(slot_minutes=minutes)))
+
+    assert in_steps_of(25) == ["09:10+01", "09:35+01", "10:00+01"]
+    assert in_steps_of(720) == ["09:10+01"]
 
 
 def test_every_opening_has_its_own_grid() -> None:
@@ -94,12 +92,6 @@ def test_what_is_taken_or_off_is_not_offered() -> None:
 
 def test_a_day_without_hours_has_no_slots() -> None:
     assert offered(*a_doctor(), day=MONDAY + timedelta(days=1)) == []
-
-
-def test_an_inactive_doctor_is_asked_by_nobody_but_has_the_same_grid() -> None:
-    register, hours = a_doctor()
-
-    assert offered(register, hours, updated(register, active=False)) == offered(register, hours)
 
 
 def test_in_spring_the_slots_go_on_after_the_gap() -> None:
@@ -161,17 +153,27 @@ def test_in_santiago_the_clocks_change_at_midnight() -> None:
     assert walls(date(2024, 9, 8)) == ["01:00-03", "01:30-03"]
 
 
-MEETING = {
-    "meeting in it": (entry(7, "01:00", "02:30"), entry(7, "02:30", "04:00")),
-    "on either side of a break in it": (entry(7, "01:00", "02:15"), entry(7, "02:45", "04:00")),
+# Both pairs share an hour of that night: the first of a pair ends in the second half past two, the second
+# begins in the first.
+SHARING = {
+    "meeting": (entry(7, "01:00", "02:30"), entry(7, "02:30", "04:00")),
+    "with a break": (entry(7, "01:00", "02:15"), entry(7, "02:45", "04:00")),
 }
 
 
-@pytest.mark.parametrize("hours", MEETING.values(), ids=MEETING)
-def test_hours_that_meet_in_an_hour_that_exists_twice_offer_every_start_once_and_in_order(
+@pytest.mark.parametrize("hours", SHARING.values(), ids=SHARING)
+def test_hours_that_share_an_hour_that_exists_twice_offer_every_start_once_in_order(
     hours: tuple[Hours, ...],
 ) -> None:
     clinic = given(*a_doctor(hours=hours)).book
     starts = list(free_slots(clinic.doctors[DOCTOR], SHORT, AUTUMN_SUNDAY, clinic.occupied(DOCTOR)))
 
     assert starts == sorted(set(starts))
+
+
+def test_in_such_an_hour_the_slots_of_both_are_slots() -> None:
+    clinic = given(*a_doctor(hours=SHARING["meeting"], policy=Policy(slot_minutes=20)))
+    of_the_first, of_the_second = (datetime(2026, 10, 25, 0, minute, tzinfo=UTC) for minute in (40, 30))
+
+    for start in (of_the_first, of_the_second):
+        clinic.when(book(start, "short", by=BY_STAFF)).then(booked(start, SHORT))

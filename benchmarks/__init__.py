@@ -1,0 +1,1 @@
+"""What the running stack can do: `python -m benchmarks` prints figures and asserts nothing."""

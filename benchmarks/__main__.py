@@ -1,0 +1,58 @@
+"""`python -m benchmarks [--data DIR] [--seconds S] [--json] [bookings] [reads] [backlog]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import backlog, bookings, fixture, reads, report, stack
+from infra.errors import ClinicError
+from infra.settings import DEFAULT_DATA_DIR, Settings
+
+NAMES = ("bookings", "reads", "backlog")
+OVER_HTTP = {"bookings": bookings.measure, "reads": reads.measure}
+
+
+async def _measure(
+    settings: Settings, data_dir: Path, names: list[str], seconds: float
+) -> list[report.Figure]:
+    figures = []
+    if over_http := [name for name in NAMES if name in names and name in OVER_HTTP]:
+        _say("registering doctors and patients …")
+        clinic = await fixture.set_up(settings, data_dir)
+        for name in over_http:
+            _say(f"{name} …")
+            figures += await OVER_HTTP[name](clinic, seconds)
+    if "backlog" in names:
+        figures += await backlog.measure(settings, data_dir, _say)
+    return figures
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure, print; status 1 and one sentence if there is nothing to measure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all by default")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA_DIR, help="its data folder")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each part over HTTP")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    try:
+        settings = stack.find(options.data)
+        names = options.names or list(NAMES)
+        figures = uvloop.run(_measure(settings, options.data, names, options.seconds))
+    except ClinicError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
+    (report.print_json if options.json else report.print_tables)(figures)
+
+
+if __name__ == "__main__":
+    main()

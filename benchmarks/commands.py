@@ -1,0 +1,97 @@
+"""A backlog: doctors with hours, and bookings with them that can all be confirmed, straight onto the log."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from benchmarks.plan import BUSY, VISIT_TYPE, bookings, doctor_ids
+from contracts.commands import (
+    Actor,
+    ActorKind,
+    BookAppointment,
+    Command,
+    RegisterDoctor,
+    SetWeeklyHours,
+    made_id,
+)
+from contracts.doctors import Hours, Policy, VisitType
+from contracts.envelope import command_headers, command_key
+from contracts.topics import COMMANDS
+from infra import clock
+from infra.kafka import start_producer, topic_name
+from infra.settings import Settings
+
+DOCTORS = 48
+PATIENTS = 20_000
+STAFF = Actor(kind=ActorKind.STAFF, id=UUID(int=1))
+
+
+async def append_backlog(settings: Settings, count: int) -> dict[int, int]:
+    """Append `count` bookings, behind their doctors. Returns each partition's end offset.
+
+    Raises:
+        TransientError: no broker answers.
+    """
+    ends: Counter[int] = Counter()
+    producer = await start_producer(settings, "benchmarks")
+    try:
+        topic = topic_name(settings, COMMANDS)
+        acknowledged = [
+            await producer.send(
+                topic,
+                command.model_dump_json().encode(),
+                key=command_key(command),
+                headers=command_headers(command, clock.now()),
+            )
+            for command in _commands(ZoneInfo(settings.time_zone), count)
+        ]
+        for record in await asyncio.gather(*acknowledged):
+            ends[record.partition] = max(ends[record.partition], record.offset + 1)
+    finally:
+        await producer.stop()
+    return dict(ends)
+
+
+def _commands(zone: ZoneInfo, count: int) -> Iterator[Command]:
+    doctors = doctor_ids(DOCTORS)
+    for number, id_ in enumerate(doctors, 1):
+        yield from _doctor(id_, number, zone)
+    patients = [uuid4() for _ in range(PATIENTS)]
+    for one in itertools.islice(bookings(BUSY.starts(zone), DOCTORS, PATIENTS), count):
+        command_id, patient_id = uuid4(), patients[one.patient]
+        yield BookAppointment(
+            command_id=command_id,
+            fingerprint=command_id.hex,
+            actor=Actor(kind=ActorKind.PATIENT, id=patient_id),
+            doctor_id=doctors[one.doctor],
+            appointment_id=made_id(command_id, "appointment"),
+            patient_id=patient_id,
+            visit_type=VISIT_TYPE,
+            starts_at=one.starts_at,
+        )
+
+
+def _doctor(id_: UUID, number: int, zone: ZoneInfo) -> Iterator[Command]:
+    command_id = uuid4()
+    yield RegisterDoctor(
+        command_id=command_id,
+        fingerprint=command_id.hex,
+        actor=STAFF,
+        doctor_id=id_,
+        name=f"Benchmark {number}",
+        specialty="Benchmark",
+        time_zone=zone.key,
+        visit_types=tuple(VisitType.model_validate(one) for one in BUSY.visit_types),
+        policy=Policy.model_validate(BUSY.policy),
+    )
+    command_id = uuid4()
+    yield SetWeeklyHours(
+        command_id=command_id,
+        fingerprint=command_id.hex,
+        actor=STAFF,
+        doctor_id=id_,
+        hours=tuple(Hours.model_validate(one) for one in BUSY.hours),
+    )

@@ -1,0 +1,141 @@
+"""A booking worker in a process of its own, timed over a backlog."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+
+from benchmarks.cpu import CpuMeter
+from benchmarks.scratch import environment
+from infra.errors import ClinicError
+from infra.settings import Settings
+
+NAME = "backlog worker"
+ASSIGNED = "partitions assigned"
+START_TIMEOUT_S = 30.0
+DONE_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 10.0
+POLL_INTERVAL_S = 0.02
+LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class WorkerRun:
+    """Seconds from the assignment until all was decided, and until all events were published."""
+
+    decided_s: float
+    published_s: float
+    memory_mb_max: float
+    cpu_percent: dict[str, float]
+
+
+async def work_off(settings: Settings, data_dir: Path, ends: dict[int, int]) -> WorkerRun:
+    """Start a worker and let it reach the end offset of every partition.
+
+    Raises:
+        ClinicError: it ended, or did not reach them in time.
+    """
+    database = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
+    try:
+        async with _process(settings) as worker:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                assigned_s = await worker.assigned
+            meter = CpuMeter(data_dir, {NAME: worker.pid})
+            await _until(worker, lambda: _decided(database, ends))
+            decided_s, cpu = time.time() - assigned_s, meter.percent()
+            await _until(worker, lambda: _published(database))
+            published_s = time.time() - assigned_s
+            return WorkerRun(decided_s, published_s, _memory_mb_max(worker.pid), cpu)
+    except TimeoutError:
+        raise ClinicError("The worker did not decide the backlog in time.") from None
+    finally:
+        await database.close()
+
+
+class _Worker:
+    """`assigned` is when it got its partitions (Unix time, seconds)."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.assigned: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self.process = process
+        self._lines: deque[str] = deque(maxlen=LAST_LINES)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def last_words(self) -> str:
+        return " / ".join(self._lines) or "it said nothing"
+
+    async def listen(self) -> None:
+        assert self.process.stdout is not None, "it is a pipe"
+        async for line in self.process.stdout:
+            text = line.decode(errors="replace").strip()
+            self._lines.append(text)
+            if ASSIGNED in text and not self.assigned.done():
+                self.assigned.set_result(datetime.fromisoformat(json.loads(text)["timestamp"]).timestamp())
+        if not self.assigned.done():
+            self.assigned.set_exception(ClinicError(f"The worker ended: {self.last_words}"))
+
+
+@asynccontextmanager
+async def _process(settings: Settings) -> AsyncIterator[_Worker]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops.cli", "run", "worker"),
+        env={**os.environ, **environment(settings)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    worker = _Worker(process)
+    listening = asyncio.create_task(worker.listen())
+    try:
+        yield worker
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        await listening
+
+
+async def _decided(database: asyncpg.Connection, ends: dict[int, int]) -> bool:
+    rows = await database.fetch("SELECT partition, next_offset FROM booking.partition_progress")
+    reached = {row["partition"]: row["next_offset"] for row in rows}
+    return all(reached.get(partition, 0) >= end for partition, end in ends.items())
+
+
+async def _published(database: asyncpg.Connection) -> bool:
+    found = await database.fetchval(
+        "SELECT bool_and(published_count = event_count) FROM booking.partition_progress"
+    )
+    return bool(found)
+
+
+async def _until(worker: _Worker, reached: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DONE_TIMEOUT_S):
+        while not await reached():
+            if worker.process.returncode is not None:
+                raise ClinicError(f"The worker ended: {worker.last_words}")
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+
+def _memory_mb_max(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    # proc_pid_status(5): the largest resident set so far, in KiB.
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024

@@ -1,0 +1,167 @@
+"""Reads of appointments: one, a page, its history, its calendar entry."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter
+
+from contracts.commands import Actor, ActorKind
+from contracts.fields import DateOrInstant, Id, Instant
+from ingress.callers import AuthenticatedRoute, Caller
+from ingress.doctor_reads import find_doctor
+from ingress.ics import calendar_entry
+from ingress.paging import PAGE_SIZE, Cursor, Limit, bad_cursor, cursor_after, key_before
+from ingress.paths import PathId
+from ingress.problems import Code as ProblemCode
+from ingress.problems import Problem, not_found
+from ingress.resources import Resources, resources
+from ingress.views import AppointmentList, AppointmentView, HistoryList, history_entry
+from scheduling.rows import appointment_from_row
+from scheduling.state import Appointment, Status
+
+router = APIRouter(route_class=AuthenticatedRoute, tags=["appointments"])
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+
+
+@router.get("/v1/appointments/{appointment_id}", response_model=AppointmentView, summary="One appointment")
+async def get_appointment(request: Request, caller: Caller, appointment_id: PathId) -> Response:
+    """For its patient and for staff."""
+    here = resources(request)
+    appointment = await find_appointment(here, caller, appointment_id)
+    view = AppointmentView.of(appointment, ZoneInfo(here.settings.time_zone))
+    return Response(view.model_dump_json(), media_type="application/json")
+
+
+@router.get("/v1/appointments", response_model=AppointmentList, summary="List appointments")
+async def list_appointments(
+    request: Request,
+    caller: Caller,
+    status: Status | None = None,
+    starts_from: Annotated[
+        DateOrInstant | None, Query(alias="from", description="first")
+    ] = None,
+    starts_until: Annotated[
+        DateOrInstant | None, Query(alias="to", description="last")
+    ] = None,
+    doctor_id: Id | None = None,
+    patient_id: Id | None = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_SIZE,
+) -> Response:
+    """By start. Patients see their own; staff see all. Dates are the clinic's, both inclusive."""
+    here = resources(request)
+    zone = ZoneInfo(here.settings.time_zone)
+    conditions = {
+        "patient_id = {}": _patient_filter(caller, patient_id),
+        "doctor_id = {}": doctor_id,
+        "status = {}": status,
+        "starts_at >= {}": _start(starts_from, zone, days=0),
+        "starts_at < {}": _start(starts_until, zone, days=1),
+        "(starts_at, id) > ({}, {})": _key(cursor),
+    }
+    items = await _select(here, conditions, limit + 1)
+    more = len(items) > limit
+    items = items[:limit]
+    page = AppointmentList(
+        items=[AppointmentView.of(item, zone) for item in items],
+        next_cursor=cursor_after([items[-1].visit.starts.isoformat(), str(items[-1].id)]) if more else None,
+    )
+    return Response(page.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/v1/appointments/{appointment_id}/history",
+    response_model=HistoryList,
+    summary="What became of an appointment",
+)
+async def get_history(request: Request, caller: Caller, appointment_id: PathId) -> Response:
+    """Everything that happened to it, oldest first. For its patient and for staff."""
+    here = resources(request)
+    await find_appointment(here, caller, appointment_id)
+    rows = await here.pool.fetch(
+        "SELECT type, data FROM booking.events WHERE subject = $1 AND subject <> key", str(appointment_id)
+    )
+    zone = ZoneInfo(here.settings.time_zone)
+    entries = [history_entry(row["type"], json.loads(row["data"]), zone) for row in rows]
+    # Its events may be in the partitions of several doctors; the version puts them in order.
+    entries.sort(key=lambda entry: (entry.version or 0, entry.at))
+    page = HistoryList(items=entries, next_cursor=None)
+    return Response(page.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/v1/appointments/{appointment_id}/calendar.ics",
+    response_class=Response,
+    responses={200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
+    summary="An appointment as a calendar entry",
+)
+async def get_calendar_entry(request: Request, caller: Caller, appointment_id: PathId) -> Response:
+    """iCalendar (RFC 5545). For its patient and for staff."""
+    here = resources(request)
+    appointment = await find_appointment(here, caller, appointment_id)
+    doctor = await find_doctor(here, appointment.doctor_id)
+    entry = calendar_entry(appointment, doctor, ZoneInfo(here.settings.time_zone))
+    headers = {"Content-Disposition": f'attachment; filename="{appointment.id}.ics"'}
+    return Response(entry, headers=headers, media_type="text/calendar; charset=utf-8")
+
+
+async def find_appointment(here: Resources, caller: Actor, appointment_id: UUID) -> Appointment:
+    """The appointment, if the caller may know of it.
+
+    Raises:
+        Problem: 404.
+    """
+    row = await here.pool.fetchrow("SELECT * FROM booking.appointments WHERE id = $1", appointment_id)
+    if row is None or (caller.kind is ActorKind.PATIENT and row["patient_id"] != caller.id):
+        raise not_found()
+    return appointment_from_row(row)
+
+
+def _patient_filter(caller: Actor, wanted: UUID | None) -> UUID | None:
+    if caller.kind is ActorKind.STAFF:
+        return wanted
+    if wanted not in (None, caller.id):
+        raise Problem(ProblemCode.FORBIDDEN, "Patients see their own appointments.")
+    return caller.id
+
+
+async def _select(here: Resources, conditions: Mapping[str, Any], limit: int) -> list[Appointment]:
+    """The first appointments that meet the conditions; one whose value is None is no condition.
+
+    Only what is asked stands in the statement, so that each kind of question is planned for itself.
+    """
+    values: list[Any] = []
+    parts = ["true"]
+    for condition, value in conditions.items():
+        if value is not None:
+            some = value if isinstance(value, tuple) else (value,)
+            places = range(len(values) + 1, len(values) + 1 + len(some))
+            parts.append(condition.format(*(f"${place}" for place in places)))
+            values += some
+    rows = await here.pool.fetch(
+        f"SELECT * FROM booking.appointments WHERE {' AND '.join(parts)} "  # noqa: S608 - our own words
+        f"ORDER BY starts_at, id LIMIT {limit}",
+        *values,
+    )
+    return [appointment_from_row(row) for row in rows]
+
+
+def _start(bound: date | None, zone: ZoneInfo, days: int) -> datetime | None:
+    if bound is None or isinstance(bound, datetime):
+        return bound
+    return datetime.combine(bound + timedelta(days=days), time.min, zone)
+
+
+def _key(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    starts_at, id_ = key_before(cursor, 2)
+    try:
+        return _INSTANT.validate_python(starts_at), UUID(id_)
+    except ValueError:
+        raise bad_cursor() from None

@@ -1,0 +1,37 @@
+"""An appointment as a calendar entry (iCalendar, RFC 5545), the same entry through every change.
+
+The UID is the appointment's, SEQUENCE is its version: a calendar that has the entry updates it.
+"""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from icalendar import Calendar, Event
+
+from scheduling.state import Appointment, Doctor, Status
+
+A_YEAR = timedelta(days=366)
+PRODUCT = "-//Clinic//Appointments 1.0//EN"
+
+
+def calendar_entry(appointment: Appointment, doctor: Doctor, zone: ZoneInfo) -> bytes:
+    """A VCALENDAR with one VEVENT in local time, and the VTIMEZONE it needs."""
+    visit_type = doctor.visit_type(appointment.visit_type)
+    event = Event()
+    event.add("uid", f"{appointment.id}@clinic")
+    event.add("sequence", appointment.version)
+    event.add("dtstamp", appointment.booked_at)
+    event.add("dtstart", appointment.visit.starts.astimezone(zone))
+    event.add("dtend", appointment.visit.ends.astimezone(zone))
+    event.add("summary", f"{visit_type.name if visit_type else appointment.visit_type}, {doctor.name}")
+    event.add("status", "CANCELLED" if appointment.status is Status.CANCELLED else "CONFIRMED")
+    event.add("transp", "TRANSPARENT" if appointment.status is Status.CANCELLED else "OPAQUE")
+    calendar = Calendar()
+    calendar.add("prodid", PRODUCT)
+    calendar.add("version", "2.0")
+    calendar.add("method", "CANCEL" if appointment.status is Status.CANCELLED else "PUBLISH")
+    calendar.add_component(event)
+    day = appointment.visit.starts.date()
+    calendar.add_missing_timezones(day - A_YEAR, day + A_YEAR)
+    content: bytes = calendar.to_ical()
+    return content

@@ -1,0 +1,102 @@
+"""`GET /v1/staff/events`: what happens in the book, live (server-sent events, WHATWG HTML, section 9.2)."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from contracts.fields import Id
+from ingress.callers import AuthenticatedRoute, Staff
+from ingress.event_feed import EventFeed, Place, StoredEvent
+from ingress.problems import invalid
+from ingress.resources import resources
+
+HEARTBEAT_INTERVAL_S = 15.0
+# A connection that takes nothing for so long is closed; the reader may come back with its last id.
+SLOW_READER_TIMEOUT_S = 10.0
+
+_log = structlog.get_logger(__name__)
+
+router = APIRouter(route_class=AuthenticatedRoute, tags=["staff"])
+
+
+@router.get("/v1/staff/events", summary="Watch the book live", response_class=Response)
+async def watch(
+    request: Request,
+    caller: Staff,
+    doctor_id: Annotated[Id | None, Query(description="only this doctor's events")] = None,
+) -> Response:
+    """Server-sent events from now on, or from behind `Last-Event-ID`, with none missing. Staff only."""
+    feed = resources(request).feed
+    last_seen = request.headers.get("last-event-id")
+    place = await feed.end() if last_seen is None else Place.parse(last_seen)
+    if place is None:
+        raise invalid("/last-event-id", "bad_event_id", "This is no id of this stream.")
+    return EventStream(_messages(feed, place, doctor_id))
+
+
+async def _messages(feed: EventFeed, place: Place, doctor_id: UUID | None) -> AsyncGenerator[bytes, None]:
+    # Watch first, then read what is there: what comes in between is seen twice, and dropped by its sequence.
+    with feed.watched() as watcher:
+        yield b": here is the book\n\n"
+        async for event in feed.since(place):
+            if place.take(event) and _wanted(event, doctor_id):
+                yield _message(event, place)
+        while not watcher.lost:
+            live = await watcher.next(HEARTBEAT_INTERVAL_S)
+            if live is None:
+                yield b": still here\n\n"
+            elif place.take(live) and _wanted(live, doctor_id):
+                yield _message(live, place)
+
+
+def _wanted(event: StoredEvent, doctor_id: UUID | None) -> bool:
+    # A move to another doctor concerns the one who loses it, too; the key is the one who gets it.
+    return doctor_id is None or event.doctor_id == str(doctor_id) or f'"{doctor_id}"' in event.data
+
+
+def _message(event: StoredEvent, place: Place) -> bytes:
+    return f"id: {place}\nevent: {event.type}\ndata: {event.data}\n\n".encode()
+
+
+class EventStream(Response):
+    """Sends until the messages end, the reader goes, or it takes nothing for too long."""
+
+    def __init__(self, messages: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type="text/event-stream"
+        )
+        del self.headers["content-length"]
+        self._messages = messages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_left(receive))
+        done, pending = await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        if sending in done and isinstance(sending.exception(), TimeoutError):
+            _log.info("a reader of the live events was too slow")
+        elif sending in done:
+            sending.result()
+
+    async def _send(self, send: Send) -> None:
+        async with contextlib.aclosing(self._messages) as messages:
+            async for message in messages:
+                async with asyncio.timeout(SLOW_READER_TIMEOUT_S):
+                    await send({"type": "http.response.body", "body": message, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

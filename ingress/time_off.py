@@ -1,0 +1,74 @@
+"""Time off: take it, give it back."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from contracts.command_resource import CommandResource
+from contracts.commands import BlockTime, UnblockTime, made_id
+from contracts.fields import Flag, Instant, Lines, Model
+from ingress.callers import AuthenticatedRoute, Staff
+from ingress.paths import PathId
+from ingress.resources import resources
+from ingress.submit import command_id, submit
+
+router = APIRouter(route_class=AuthenticatedRoute, tags=["doctors"])
+
+
+class TimeOffBody(Model):
+    """When the doctor is away. `cancel_conflicting` cancels the bookings in it instead of refusing."""
+
+    starts_at: Instant
+    ends_at: Instant
+    note: Lines | None = None
+    cancel_conflicting: Flag = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "TimeOffBody":
+        if self.ends_at <= self.starts_at:
+            raise PydanticCustomError("ends_before_start", "The time off must end after it starts")
+        return self
+
+
+@router.post(
+    "/v1/doctors/{doctor_id}/time-off",
+    response_model=CommandResource,
+    status_code=202,
+    summary="Take time off",
+)
+async def block_time(request: Request, caller: Staff, doctor_id: PathId, body: TimeOffBody) -> Response:
+    """Staff only."""
+    keys = resources(request).keys
+    id_ = command_id(request, caller)
+    asked = {"type": "BlockTime", "doctor_id": str(doctor_id), **body.model_dump(mode="json")}
+    command = BlockTime(
+        command_id=id_,
+        fingerprint=keys.fingerprint(asked),
+        actor=caller,
+        doctor_id=doctor_id,
+        time_off_id=made_id(id_, "time-off"),
+        starts_at=body.starts_at,
+        ends_at=body.ends_at,
+        note=keys.seal_note(body.note),
+        cancel_conflicting=body.cancel_conflicting,
+    )
+    return await submit(request, command)
+
+
+@router.delete(
+    "/v1/doctors/{doctor_id}/time-off/{time_off_id}",
+    response_model=CommandResource,
+    status_code=202,
+    summary="Give time off back",
+)
+async def unblock_time(request: Request, caller: Staff, doctor_id: PathId, time_off_id: PathId) -> Response:
+    """Staff only. Bookings that were cancelled stay cancelled."""
+    asked = {"type": "UnblockTime", "doctor_id": str(doctor_id), "time_off_id": str(time_off_id)}
+    command = UnblockTime(
+        command_id=command_id(request, caller),
+        fingerprint=resources(request).keys.fingerprint(asked),
+        actor=caller,
+        doctor_id=doctor_id,
+        time_off_id=time_off_id,
+    )
+    return await submit(request, command)

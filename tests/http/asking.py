@@ -1,0 +1,86 @@
+"""What tests over HTTP say again and again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from ingress.problems import Code
+from tests.clinic import Clinic, Patient
+
+JSON = "application/json"
+TELLING_LENGTH = 4
+RESOURCE = [
+    *("command_id", "type", "state", "submitted_at", "decided_at", "queue_ahead"),
+    *("appointment_id", "doctor_id", "time_off_id", "refusal", "links"),
+]
+"""The fields of a command resource, in order."""
+
+
+def problem(response: httpx.Response, status: int, code: str) -> list[dict[str, str]]:
+    """That the answer is this problem, by RFC 9457: its `errors`."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert list(body)[:5] == ["type", "title", "status", "code", "detail"]
+    assert (body["status"], body["code"]) == (status, code), response.text
+    assert body["code"] in set(Code)
+    assert body["title"]
+    assert body["detail"]
+    errors: list[dict[str, str]] = body.get("errors", [])
+    assert all(list(error) == ["pointer", "code", "detail"] for error in errors)
+    assert all(error["code"] and error["detail"] for error in errors)
+    return errors
+
+
+def pointers(response: httpx.Response) -> list[str]:
+    """That the answer is 422 `invalid_fields`: which fields."""
+    return [error["pointer"] for error in problem(response, 422, "invalid_fields")]
+
+
+def echoed(response: httpx.Response, sent: Any) -> list[str]:
+    """The values of a JSON body, long enough to be no coincidence, that an answer repeats."""
+    return [value for value in _values(sent) if len(value) >= TELLING_LENGTH and value in response.text]
+
+
+def _values(sent: Any) -> Iterator[str]:
+    if isinstance(sent, dict):
+        sent = list(sent.values())
+    if isinstance(sent, list | tuple):
+        for value in sent:
+            yield from _values(value)
+    elif sent is not None and not isinstance(sent, bool):
+        yield str(sent)
+
+
+def booking(doctor_id: str, starts_at: str, **more: Any) -> dict[str, Any]:
+    """The body of a booking."""
+    return {"doctor_id": doctor_id, "starts_at": starts_at, "visit_type": "checkup", **more}
+
+
+async def post_booking(
+    clinic: Clinic, who: dict[str, str], content: Any, media_type: str | None = JSON
+) -> httpx.Response:
+    """A booking whose body is these bytes."""
+    headers = {**who, "Idempotency-Key": "key"} | ({"Content-Type": media_type} if media_type else {})
+    return await clinic.http.post("/v1/appointments", headers=headers, content=content)
+
+
+async def book(
+    clinic: Clinic, patient: Patient, body: dict[str, Any], key: str | None = None, wait: int = 10
+) -> httpx.Response:
+    """A patient's booking."""
+    return await clinic.send("POST", "/v1/appointments", patient.headers, body, key, wait)
+
+
+async def cancel(clinic: Clinic, path: str, who: dict[str, str], **query: str) -> dict[str, Any]:
+    """A cancellation that has to be confirmed: its command resource."""
+    return await clinic.confirmed("DELETE", str(httpx.URL(path, params=query)), who)
+
+
+async def get(http: httpx.AsyncClient, path: str, who: dict[str, str] | None = None, **query: Any) -> Any:
+    """A read that has to succeed: its JSON. `from_` stands for the query's `from`."""
+    params = {name.rstrip("_"): value for name, value in query.items() if value is not None}
+    response = await http.get(path, headers=who, params=params)
+    assert response.status_code == 200, response.text
+    return response.json()

@@ -1,0 +1,44 @@
+"""Clinics to ask over HTTP. Tests that make their own doctors and patients share one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contracts.topics import COMMANDS
+from infra.settings import Settings
+from tests.clinic import Clinic, Patient, records
+from tests.clinic import clinic as running_clinic
+
+
+@pytest.fixture(scope="module")
+async def shared(settings: Settings, template: str) -> AsyncIterator[Clinic]:
+    """A running clinic for all tests of a module."""
+    async with running_clinic(settings, template) as clinic:
+        yield clinic
+
+
+@pytest.fixture
+async def undecided(settings: Settings, template: str) -> AsyncIterator[Clinic]:
+    """A clinic that accepts commands; who decides them, and when, is up to the test."""
+    async with running_clinic(settings, template, worker=False) as clinic:
+        yield clinic
+
+
+@pytest.fixture(scope="module")
+async def patient(shared: Clinic) -> Patient:
+    """A patient whom all tests of a module share."""
+    return await shared.patient()
+
+
+@pytest.fixture(scope="module")
+async def doctor_id(shared: Clinic) -> str:
+    """A doctor whom all tests of a module share."""
+    return await shared.doctor()
+
+
+@pytest.fixture(scope="module")
+async def nothing_reaches_the_log(shared: Clinic, patient: Patient, doctor_id: str) -> AsyncIterator[None]:
+    """That a module's tests append no command."""
+    before = len(await records(shared.settings, COMMANDS))
+    yield
+    assert len(await records(shared.settings, COMMANDS)) == before
