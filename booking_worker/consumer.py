@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -16,8 +17,8 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
+from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
-from booking_worker.publisher import EventPublisher
 from infra.errors import MisconfiguredError
 from infra.postgres import OUTAGES
 
@@ -35,8 +36,6 @@ COMMIT_TIMEOUT_S = 3.0
 
 _log = structlog.get_logger(__name__)
 
-Owned = tuple[OwnedPartition, EventPublisher]
-
 
 class CommandConsumer(ConsumerRebalanceListener):
     """Owns partitions as Kafka assigns them, and decides their commands."""
@@ -48,10 +47,14 @@ class CommandConsumer(ConsumerRebalanceListener):
         group_id: str,
         instance: str | None,
         session_timeout_ms: int,
-        take: Callable[[int], Owned],
+        pool: asyncpg.Pool,
+        decider: Decider,
+        take: Callable[[int], OwnedPartition],
     ) -> None:
-        """`take` makes what decides and publishes for a partition."""
+        """`take` makes what is known of a partition that is owned from now on."""
         self._topic = topic
+        self._pool = pool
+        self._decider = decider
         self._take = take
         self._owned: dict[int, OwnedPartition] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -120,18 +123,17 @@ class CommandConsumer(ConsumerRebalanceListener):
         return self._subscriber.consumer
 
     async def _own(self, partition: TopicPartition) -> None:
-        owned, publisher = self._take(partition.partition)
-        if not await self._position(partition, owned):
-            return
-        self._owned[partition.partition] = owned
-        await publisher.run()
+        owned = self._take(partition.partition)
+        if await self._position(partition, owned):
+            self._owned[partition.partition] = owned
+            await owned.publisher.run()
 
     async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
         while True:
             try:
                 starts = await self._consumer.beginning_offsets([partition])
                 ends = await self._consumer.end_offsets([partition])
-                await owned.open(starts[partition], ends[partition])
+                await owned.open(self._pool, starts[partition], ends[partition])
                 self._consumer.seek(partition, owned.next_offset)
                 self._consumer.resume(partition)
             except MisconfiguredError as error:
@@ -146,32 +148,30 @@ class CommandConsumer(ConsumerRebalanceListener):
                 return True
 
     async def _handle(self, records: tuple[ConsumerRecord, ...]) -> None:
-        by_partition: dict[int, list[ConsumerRecord]] = defaultdict(list)
+        # No exception may leave: FastStream would drop the batch and go on. The decider returns what stops.
+        by_partition: dict[OwnedPartition, list[ConsumerRecord]] = defaultdict(list)
         for record in records:
-            by_partition[record.partition].append(record)
+            # Without an owner it is read again, from the position, once that is known.
+            if owned := self._owned.get(record.partition):
+                by_partition[owned].append(record)
         self._idle.clear()
         try:
-            await asyncio.gather(*(self._work_off(*entry) for entry in by_partition.items()))
+            stopped = await self._decider.work_off(by_partition)
         finally:
             self._idle.set()
+        for owned, error in stopped.items():
+            with contextlib.suppress(IllegalStateError):
+                self._stop_or_seek(owned, error)
 
-    async def _work_off(self, partition: int, records: list[ConsumerRecord]) -> None:
-        # No exception may leave: FastStream would drop the batch and go on.
-        owned = self._owned.get(partition)
-        if owned is None:
-            return  # read again from the position once that is known
-        topic_partition = TopicPartition(self._topic, partition)
-        try:
-            await owned.work_off(records)
-        except MisplacedError as error:
-            _log.info("seeking", partition=partition, next_offset=error.next_offset)
-            with contextlib.suppress(IllegalStateError):
-                self._consumer.seek(topic_partition, error.next_offset)
-        except MisconfiguredError as error:
-            _log.critical("partition stopped", partition=partition, error=str(error))
-            with contextlib.suppress(IllegalStateError):
-                self._consumer.pause(topic_partition)
-            self._owned.pop(partition, None)
+    def _stop_or_seek(self, owned: OwnedPartition, error: MisplacedError | MisconfiguredError) -> None:
+        partition = TopicPartition(self._topic, owned.number)
+        if isinstance(error, MisplacedError):
+            _log.info("seeking", partition=owned.number, next_offset=error.next_offset)
+            self._consumer.seek(partition, error.next_offset)
+        else:
+            _log.critical("partition stopped", partition=owned.number, error=str(error))
+            self._owned.pop(owned.number, None)
+            self._consumer.pause(partition)
 
 
 async def _parse(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

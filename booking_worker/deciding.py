@@ -37,6 +37,7 @@ NOBODY = Actor(kind=ActorKind.SYSTEM, id=UUID(int=0))
 class NewEvent:
     """An event as it is stored and published."""
 
+    partition: int
     sequence: int
     event_id: UUID
     type: str
@@ -53,8 +54,7 @@ class Batch:
     """What the decisions of one transaction come to."""
 
     book: Book
-    partition: int
-    event_count: int
+    event_counts: dict[int, int]
     decisions: list[Decision] = field(default_factory=list)
     command_types: list[str] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
@@ -68,23 +68,24 @@ class Batch:
         self,
         incoming: list[Incoming],
         decided_before: Container[UUID],
-        forced: Mapping[int, Refusal | UndecodableError],
+        forced: Mapping[Incoming, Refusal | UndecodableError],
     ) -> None:
         """Decide the commands in order; those with an id that was decided before are skipped.
 
-        `forced` has the outcome of commands, by offset, that `decide` is not asked about again.
+        `forced` has the outcome of commands that `decide` is not asked about again. `event_counts` has the
+        number of events of each partition so far, and after.
         """
         seen: set[UUID] = set()
         for item in incoming:
             command_id = item.command_id
             known = command_id is not None and (command_id in seen or command_id in decided_before)
-            error = item.error or _as_error(forced.get(item.offset))
+            error = item.error or _as_error(forced.get(item))
             if error is not None:
                 self.dead_letters.append((item, error))
                 if command_id is not None and not known:
                     self._fail(item, command_id, error)
             elif item.command is not None and not known:
-                self._decide(item, item.command, forced.get(item.offset))
+                self._decide(item, item.command, forced.get(item))
             if command_id is not None:
                 seen.add(command_id)
 
@@ -114,7 +115,7 @@ class Batch:
                 fingerprint=None,
                 actor=NOBODY,
                 decided_at=item.at,
-                source=Source(partition=self.partition, offset=item.offset),
+                source=Source(partition=item.partition, offset=item.offset),
             )
         )
         self._note(item, context, State.FAILED, None)
@@ -130,7 +131,7 @@ class Batch:
             fingerprint=fingerprint,
             actor=actor,
             decided_at=item.at,
-            source=Source(partition=self.partition, offset=item.offset),
+            source=Source(partition=item.partition, offset=item.offset),
         )
 
     def _note(self, item: Incoming, context: Context, state: State, refusal: Refusal | None) -> None:
@@ -138,17 +139,18 @@ class Batch:
         self.decisions.append(
             Decision(
                 *(context.command_id, context.fingerprint, state, refusal),
-                *(self.partition, item.offset, item.at),
+                *(item.partition, item.offset, item.at),
             )
         )
 
     def _add_event(
         self, item: Incoming, command_id: UUID, number: int, key: str, fact: Fact, context: str
     ) -> None:
-        self.event_count += 1
+        sequence = self.event_counts[item.partition] = self.event_counts[item.partition] + 1
         self.events.append(
             NewEvent(
-                sequence=self.event_count,
+                partition=item.partition,
+                sequence=sequence,
                 event_id=uuid5(command_id, f"event {number}"),
                 type=type(fact).__name__,
                 key=key,

@@ -14,10 +14,11 @@ from contracts.envelope import decode_command
 CHANGES_THE_RULES = (RegisterDoctor, UpdateDoctor)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Incoming:
     """`at` is the broker's time: the `now` of the decision. `command` is None where `error` says why."""
 
+    partition: int
     offset: int
     at: datetime
     command: Command | None
@@ -34,8 +35,11 @@ class Incoming:
     @property
     def traceparent(self) -> str | None:
         """The W3C trace context that came with the record."""
-        found: bytes | None = dict(self.record.headers).get("traceparent")
-        return found.decode("ascii", "ignore") if found else None
+        for name, value in self.record.headers:
+            if name == "traceparent" and value:
+                text: str = value.decode("ascii", "ignore").replace("\x00", "")
+                return text
+        return None
 
 
 def read(record: ConsumerRecord) -> Incoming:
@@ -44,8 +48,8 @@ def read(record: ConsumerRecord) -> Incoming:
     try:
         command = decode_command(record.key, record.value, record.headers)
     except UndecodableError as error:
-        return Incoming(record.offset, at, None, error, record)
-    return Incoming(record.offset, at, command, None, record)
+        return Incoming(record.partition, record.offset, at, None, error, record)
+    return Incoming(record.partition, record.offset, at, command, None, record)
 
 
 def in_transactions(batch: list[Incoming], size_max: int) -> list[list[Incoming]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator
 
@@ -9,8 +10,9 @@ import structlog
 import uvloop
 from faststream.kafka import KafkaBroker
 
-from booking_worker.consumer import CommandConsumer, Owned
+from booking_worker.consumer import CommandConsumer
 from booking_worker.dead_letters import DeadLetters
+from booking_worker.decider import Decider
 from booking_worker.partition import OwnedPartition
 from booking_worker.publisher import EventPublisher
 from booking_worker.sql import SESSION
@@ -55,13 +57,11 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
         wake_ups = WakeUps(redis, decided_channel(settings))
         dead_letters = DeadLetters(producer, dead_letters_topic)
 
-        def take(partition: int) -> Owned:
+        decider = Decider(pool, commands, dead_letters.publish, wake_ups.send)
+
+        def take(partition: int) -> OwnedPartition:
             publisher = EventPublisher(producer, events, partition, pool, commands, _give_up)
-            owned = OwnedPartition(
-                *(pool, commands, ids[commands], partition),
-                *(publisher, dead_letters.publish, wake_ups.send),
-            )
-            return owned, publisher
+            return OwnedPartition(commands, ids[commands], partition, publisher)
 
         broker = KafkaBroker(
             **faststream_connection(settings),
@@ -73,8 +73,14 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
             logger=None,
         )
         consumer = CommandConsumer(
-            *(broker, commands, f"{settings.namespace}booking-worker"),
-            *(settings.instance, settings.session_timeout_ms, take),
+            broker=broker,
+            topic=commands,
+            group_id=f"{settings.namespace}booking-worker",
+            instance=settings.instance,
+            session_timeout_ms=settings.session_timeout_ms,
+            pool=pool,
+            decider=decider,
+            take=take,
         )
         await exits.enter_async_context(running(wake_ups.run(), consumer.keep_committing()))
         exits.push_async_callback(consumer.release)
@@ -92,6 +98,9 @@ def _give_up(error: Exception) -> None:
 def main(settings: Settings) -> None:
     """Decide until SIGTERM or SIGINT."""
     configure_logging(settings.log_level, settings.instance or "worker")
+    # What is decided makes no cycles: collecting them rarely saves a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     uvloop.run(_main(settings))
 
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import asyncpg
 import structlog
@@ -95,8 +96,7 @@ class EventPublisher:
     async def _publish_some(self) -> None:
         try:
             events = self._from_memory() or await self._from_table()
-            acknowledgements = [await self._send(event) for event in events]
-            await asyncio.gather(*acknowledgements)
+            await self._send(events)
         except (KafkaError, *OUTAGES) as error:
             if isinstance(error, KafkaError) and not error.retriable:
                 self._give_up(error)
@@ -116,25 +116,29 @@ class EventPublisher:
     async def _from_table(self) -> list[NewEvent]:
         rows = await self._pool.fetch(
             """
-            SELECT sequence, event_id, type, key, subject, command_id, decided_at, traceparent, data
+            SELECT partition, sequence, event_id, type, key, subject, command_id, decided_at, traceparent,
+                data
             FROM booking.events WHERE partition = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
             """,
             *(self._partition, self.published_count, AT_ONCE_MAX),
         )
         return [NewEvent(**row) for row in rows]
 
-    async def _send(self, event: NewEvent) -> asyncio.Future[object]:
-        headers = event_headers(
-            *(event.event_id, event.type, event.decided_at, event.subject, event.sequence, event.traceparent)
-        )
-        acknowledged: asyncio.Future[object] = await self._producer.send(
-            self._topic,
-            event.data.encode(),
-            key=event.key.encode(),
-            partition=self._partition,
-            headers=headers,
-        )
-        return acknowledged
+    async def _send(self, events: list[NewEvent]) -> None:
+        # Whole batches: a tenth of what sending one by one costs, and no other partitioner to agree with.
+        batch, acknowledgements = self._producer.create_batch(), []
+        for event in events:
+            record = _record(event)
+            if batch.append(**record) is None:
+                acknowledgements.append(await self._send_batch(batch))
+                batch = self._producer.create_batch()
+                batch.append(**record)
+        acknowledgements.append(await self._send_batch(batch))
+        await asyncio.gather(*acknowledgements)
+
+    async def _send_batch(self, batch: Any) -> Any:
+        batch.close()
+        return await self._producer.send_batch(batch, self._topic, partition=self._partition)
 
     async def _count(self) -> None:
         if self._counted == self.published_count:
@@ -152,3 +156,14 @@ class EventPublisher:
             _log.warning("the count of events waits", partition=self._partition, error=repr(error))
         else:
             self._counted = count
+
+
+def _record(event: NewEvent) -> dict[str, Any]:
+    return {
+        "timestamp": int(event.decided_at.timestamp() * 1000),
+        "key": event.key.encode(),
+        "value": event.data.encode(),
+        "headers": event_headers(
+            *(event.event_id, event.type, event.decided_at, event.subject, event.sequence, event.traceparent)
+        ),
+    }

@@ -1,36 +1,58 @@
-"""The worker's statements, set-based: arrays in, `unnest`."""
+"""The worker's statements, set-based: arrays in, `unnest`.
 
-# Every query of the worker's is a handful of index probes. The planner cannot know that of arrays, and must
-# not be led astray by statistics from before the tables grew.
+Each is planned once, when the tables may still be empty, and the plan has to stay right as they grow. So
+sorting, hashing and scanning whole tables are switched off, and the two look-ups of appointments ask for the
+order of the one index each is meant to use; `status || ''` keeps the constraints' partial indexes out of it.
+"""
+
 SESSION = {
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    # Planned once: the arrays' sizes change, the plan does not.
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
     "plan_cache_mode": "force_generic_plan",
     # A worker that freezes inside its transaction must not keep the next owner from going on.
     "idle_in_transaction_session_timeout": "5s",
 }
 
+FENCE = """
+SELECT FROM booking.partition_progress WHERE topic = $1 AND partition = ANY($2) ORDER BY partition FOR UPDATE
+"""
+
 FENCE_AND_LOAD = """
-SELECT p.topic_id, p.next_offset, p.event_count, p.published_count,
+WITH fence AS MATERIALIZED (
+    SELECT p.partition, p.topic_id, p.next_offset, p.event_count
+    FROM booking.partition_progress p
+    WHERE p.topic = $1 AND p.partition = ANY($2)
+    ORDER BY p.topic, p.partition
+    FOR UPDATE
+)
+SELECT ARRAY(SELECT f FROM fence f) AS positions,
     ARRAY(SELECT d.command_id FROM booking.decisions d WHERE d.command_id = ANY($3)) AS decided,
     ARRAY(
         SELECT conflicting.appointment
         FROM unnest($4::uuid[], $5::timestamptz[], $6::timestamptz[]) AS wanted (doctor_id, f, u)
         CROSS JOIN LATERAL (
-            SELECT a AS appointment FROM booking.appointments a
-            WHERE a.doctor_id = wanted.doctor_id AND a.status = 'booked'
-                AND a.occupied && tstzrange(wanted.f, wanted.u)
+            SELECT a AS appointment
+            FROM booking.appointments a
+            WHERE a.doctor_id = wanted.doctor_id
+                AND a.starts_at > wanted.f - $9::interval AND a.starts_at < wanted.u + $9::interval
+                AND a.occupied && tstzrange(wanted.f, wanted.u) AND a.status || '' = 'booked'
+            ORDER BY a.starts_at, a.id
         ) AS conflicting
     ) AS in_the_way,
     ARRAY(
-        SELECT a FROM booking.appointments a
-        WHERE a.patient_id = ANY($7) AND a.status = 'booked' AND a.starts_at > $8
+        SELECT upcoming.appointment
+        FROM unnest($7::uuid[]) AS wanted (patient_id)
+        CROSS JOIN LATERAL (
+            SELECT a AS appointment
+            FROM booking.appointments a
+            WHERE a.patient_id = wanted.patient_id AND a.starts_at > $8 AND a.status || '' = 'booked'
+            ORDER BY a.starts_at, a.id
+        ) AS upcoming
     ) AS of_patients
-FROM booking.partition_progress p
-WHERE p.topic = $1 AND p.partition = $2
-FOR UPDATE OF p
 """
 
 UPDATE_APPOINTMENTS = """
@@ -66,20 +88,17 @@ WRITE = """
 WITH decided AS (
     INSERT INTO booking.decisions
         (command_id, command_type, fingerprint, state, reason, count, partition, "offset", decided_at)
-    SELECT d.command_id, d.command_type, d.fingerprint, d.state, d.reason, d.count, $2, d."offset",
-        d.decided_at
-    FROM unnest(
-        $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int[], $12::bigint[],
-        $13::timestamptz[]
-    ) AS d (command_id, command_type, fingerprint, state, reason, count, "offset", decided_at)
+    SELECT * FROM unnest(
+        $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int[], $12::smallint[],
+        $13::bigint[], $14::timestamptz[]
+    )
 ), happened AS (
     INSERT INTO booking.events
         (partition, sequence, event_id, type, key, subject, command_id, decided_at, traceparent, data)
-    SELECT $2, e.*
-    FROM unnest(
-        $14::bigint[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::uuid[], $20::timestamptz[],
-        $21::text[], $22::json[]
-    ) AS e
+    SELECT * FROM unnest(
+        $15::smallint[], $16::bigint[], $17::uuid[], $18::text[], $19::text[], $20::text[], $21::uuid[],
+        $22::timestamptz[], $23::text[], $24::json[]
+    )
 ), booked AS (
     INSERT INTO booking.appointments
         (id, doctor_id, patient_id, visit_type, starts_at, ends_at, occupied, status, version, booked_at,
@@ -87,17 +106,20 @@ WITH decided AS (
     SELECT a.id, a.doctor_id, a.patient_id, a.visit_type, a.starts_at, a.ends_at, tstzrange(a.f, a.u),
         a.status, a.version, a.booked_at, a.cancelled_by, a.cancel_reason, a.reason
     FROM unnest(
-        $23::uuid[], $24::uuid[], $25::uuid[], $26::text[], $27::timestamptz[], $28::timestamptz[],
-        $29::timestamptz[], $30::timestamptz[], $31::text[], $32::int[], $33::timestamptz[], $34::text[],
-        $35::text[], $36::text[]
+        $25::uuid[], $26::uuid[], $27::uuid[], $28::text[], $29::timestamptz[], $30::timestamptz[],
+        $31::timestamptz[], $32::timestamptz[], $33::text[], $34::int[], $35::timestamptz[], $36::text[],
+        $37::text[], $38::text[]
     ) AS a (id, doctor_id, patient_id, visit_type, starts_at, ends_at, f, u, status, version, booked_at,
         cancelled_by, cancel_reason, reason)
 ), calendars AS (
     INSERT INTO booking.calendar_versions AS v (doctor_id, version)
-    SELECT doctor_id, 1 FROM unnest($37::uuid[]) AS doctor_id
+    SELECT doctor_id, 1 FROM unnest($39::uuid[]) AS doctor_id
     ON CONFLICT (doctor_id) DO UPDATE SET version = v.version + 1
 )
-UPDATE booking.partition_progress
-SET next_offset = $3, event_count = $4, published_count = greatest(published_count, $5)
-WHERE topic = $1 AND partition = $2
+UPDATE booking.partition_progress p
+SET next_offset = u.next_offset, event_count = u.event_count,
+    published_count = greatest(p.published_count, u.published_count)
+FROM unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[])
+    AS u (partition, next_offset, event_count, published_count)
+WHERE p.topic = $1 AND p.partition = u.partition
 """

@@ -1,4 +1,4 @@
-"""The worker's SQL: one transaction for one batch of one partition.
+"""What one transaction reads and writes, for the commands of one partition or of several.
 
 Four round trips for a batch of bookings, whatever its size: begin, fence and load, write, commit.
 """
@@ -6,12 +6,12 @@ Four round trips for a batch of bookings, whatever its size: begin, fence and lo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from booking_worker import sql
 from booking_worker.deciding import Batch
-from contracts.doctors import VISIT_MINUTES_MAX
+from contracts.doctors import BUFFER_MINUTES_MAX, VISIT_MINUTES_MAX
 from contracts.events import TimeBlocked
 from infra.postgres import Connection
 from scheduling.calendar import Interval
@@ -20,6 +20,7 @@ from scheduling.state import Appointment, Doctor
 
 # A visit that could be in the way of one after `now` began no longer ago than this.
 VISIT_MAX = timedelta(minutes=VISIT_MINUTES_MAX)
+BUFFER_MAX = timedelta(minutes=BUFFER_MINUTES_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +33,47 @@ class Wanted:
     earliest_now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The partition's progress, locked, and what was wanted."""
+class Position(NamedTuple):
+    """A partition's progress."""
 
+    partition: int
     topic_id: UUID
     next_offset: int
     event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The partitions' progress, locked, and what was wanted."""
+
+    positions: dict[int, Position]
     decided: set[UUID]
     appointments: list[Appointment]
 
 
-async def fence(connection: Connection, topic: str, partition: int) -> None:
-    """Lock the partition's progress and nothing more: for a batch that has to lock appointments next."""
-    await connection.execute(
-        "SELECT FROM booking.partition_progress WHERE topic = $1 AND partition = $2 FOR UPDATE",
-        *(topic, partition),
-    )
+async def fence(connection: Connection, topic: str, partitions: list[int]) -> None:
+    """Lock the partitions' progress and nothing more: for a batch that has to lock appointments next."""
+    await connection.execute(sql.FENCE, topic, partitions)
 
 
-async def fence_and_load(connection: Connection, topic: str, partition: int, wanted: Wanted) -> Loaded:
-    """Lock the partition's progress and read in the same statement.
+async def fence_and_load(connection: Connection, topic: str, partitions: list[int], wanted: Wanted) -> Loaded:
+    """Lock the partitions' progress and read in the same statement.
 
     Where the lock had to be waited for, what was read may be older than the progress: the caller compares
     `next_offset` with what it left behind, and loads again if somebody else moved it.
     """
     row = await connection.fetchrow(
         sql.FENCE_AND_LOAD,
-        *(topic, partition, wanted.command_ids),
+        *(topic, partitions, wanted.command_ids),
         [doctor_id for doctor_id, _ in wanted.times],
         [when.starts for _, when in wanted.times],
         [when.ends for _, when in wanted.times],
-        *(list(wanted.patient_ids), wanted.earliest_now - VISIT_MAX),
+        *(list(wanted.patient_ids), wanted.earliest_now - VISIT_MAX, VISIT_MAX + BUFFER_MAX),
     )
     assert row is not None, "the position was opened before"
     found = {entry["id"]: entry for entry in (*row["in_the_way"], *row["of_patients"])}
     return Loaded(
-        row["topic_id"],
-        row["next_offset"],
-        row["event_count"],
+        {entry[0]: Position(*entry) for entry in row["positions"]},
         set(row["decided"]),
         [appointment_from_row(entry) for entry in found.values()],
     )
@@ -94,11 +97,13 @@ async def write(
     connection: Connection,
     topic: str,
     batch: Batch,
-    next_offset: int,
-    published_count: int,
+    moved: Sequence[tuple[int, int, int, int]],
     existing: set[UUID],
 ) -> None:
-    """Write what the batch came to, and move the position. `existing` are the appointments that have a row.
+    """Write what the batch came to, and move the positions.
+
+    `moved` has partition, next offset, event count and published count; `existing` are the appointments that
+    have a row.
 
     Raises:
         asyncpg.ExclusionViolationError: a time was taken meanwhile by another partition.
@@ -116,9 +121,9 @@ async def write(
         await _write_time_off(connection, batch)
     await connection.execute(
         sql.WRITE,
-        *(topic, batch.partition, next_offset, batch.event_count, published_count),
-        *_columns(map(_decision_row, zip(batch.decisions, batch.command_types, strict=True)), 8),
-        *_columns(map(_event_row, batch.events), 9),
+        *(topic, *_columns(moved, 4)),
+        *_columns(map(_decision_row, zip(batch.decisions, batch.command_types, strict=True)), 9),
+        *_columns(map(_event_row, batch.events), 10),
         *_columns((_insert_row(one) for one in touched if one.id not in existing), 14),
         sorted(batch.calendars),
     )
@@ -150,6 +155,7 @@ def _decision_row(entry: tuple[Any, str]) -> Sequence[Any]:
         decision.state,
         refusal and refusal.reason,
         refusal and refusal.count,
+        decision.partition,
         decision.offset,
         decision.decided_at,
     )
@@ -157,6 +163,7 @@ def _decision_row(entry: tuple[Any, str]) -> Sequence[Any]:
 
 def _event_row(event: Any) -> Sequence[Any]:
     return (
+        event.partition,
         event.sequence,
         event.event_id,
         event.type,

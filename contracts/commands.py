@@ -11,7 +11,7 @@ from pydantic import ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.doctors import Policy, PolicyChange, VisitTypes, WeeklyHours
-from contracts.fields import Ciphertext, Code, Fingerprint, Flag, Id, Instant, Line, Model, TimeZone
+from contracts.fields import Ciphertext, Code, Fingerprint, Flag, Instant, Line, Model, TimeZone
 
 
 class ActorKind(StrEnum):
@@ -26,7 +26,7 @@ class Actor(Model):
     """Who acts. The id is the patient's or the member of staff's."""
 
     kind: ActorKind
-    id: Id
+    id: UUID
 
 
 class CommandBase(Model):
@@ -35,10 +35,10 @@ class CommandBase(Model):
     # A newer ingress may add fields that this worker need not know.
     model_config = ConfigDict(extra="ignore")
 
-    command_id: Id
+    command_id: UUID
     fingerprint: Fingerprint
     actor: Actor
-    doctor_id: Id
+    doctor_id: UUID
 
 
 class RegisterDoctor(CommandBase):
@@ -71,7 +71,7 @@ class SetWeeklyHours(CommandBase):
 class BlockTime(CommandBase):
     """Take time off; bookings in it are refused or, if so asked, cancelled."""
 
-    time_off_id: Id
+    time_off_id: UUID
     starts_at: Instant
     ends_at: Instant
     note: Ciphertext | None = None
@@ -87,14 +87,14 @@ class BlockTime(CommandBase):
 class UnblockTime(CommandBase):
     """Give time off back."""
 
-    time_off_id: Id
+    time_off_id: UUID
 
 
 class BookAppointment(CommandBase):
     """Take a slot for a patient."""
 
-    appointment_id: Id
-    patient_id: Id
+    appointment_id: UUID
+    patient_id: UUID
     visit_type: Code
     starts_at: Instant
     reason: Ciphertext | None = None
@@ -103,7 +103,7 @@ class BookAppointment(CommandBase):
 class RescheduleAppointment(CommandBase):
     """Move an appointment to a slot of `doctor_id`, who may be another doctor than before."""
 
-    appointment_id: Id
+    appointment_id: UUID
     starts_at: Instant
     visit_type: Code | None = None
 
@@ -111,7 +111,7 @@ class RescheduleAppointment(CommandBase):
 class CancelAppointment(CommandBase):
     """Free the time of an appointment. `doctor_id` is the doctor it had when this was asked."""
 
-    appointment_id: Id
+    appointment_id: UUID
     reason: Code | None = None
 
 
@@ -125,7 +125,7 @@ class Outcome(StrEnum):
 class RecordOutcome(CommandBase):
     """Note how a visit ended."""
 
-    appointment_id: Id
+    appointment_id: UUID
     outcome: Outcome
 
 

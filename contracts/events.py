@@ -6,13 +6,14 @@ and its fact.
 
 from enum import StrEnum
 from typing import get_args
+from uuid import UUID
 
 from pydantic import ConfigDict
 
 from contracts.commands import Actor, Outcome
 from contracts.dead_letters import DeadLetterReason
 from contracts.doctors import Policy, VisitTypes, WeeklyHours
-from contracts.fields import Ciphertext, Code, Fingerprint, Flag, Id, Instant, Line, Model, TimeZone, Whole
+from contracts.fields import Ciphertext, Code, Fingerprint, Flag, Instant, Line, Model, TimeZone, Whole
 from contracts.refusals import Reason
 
 
@@ -31,7 +32,7 @@ class Context(Model):
 
     model_config = ConfigDict(extra="ignore")
 
-    command_id: Id
+    command_id: UUID
     command_type: str
     fingerprint: Fingerprint | None
     actor: Actor
@@ -48,7 +49,7 @@ class FactBase(Model):
 class DoctorRegistered(FactBase):
     """A doctor has a book."""
 
-    doctor_id: Id
+    doctor_id: UUID
     name: Line
     specialty: Line
     time_zone: TimeZone
@@ -64,15 +65,15 @@ class DoctorUpdated(DoctorRegistered):
 class WeeklyHoursSet(FactBase):
     """The doctor's weekly hours from now on."""
 
-    doctor_id: Id
+    doctor_id: UUID
     hours: WeeklyHours
 
 
 class TimeBlocked(FactBase):
     """The doctor is away."""
 
-    doctor_id: Id
-    time_off_id: Id
+    doctor_id: UUID
+    time_off_id: UUID
     starts_at: Instant
     ends_at: Instant
     note: Ciphertext | None = None
@@ -81,8 +82,8 @@ class TimeBlocked(FactBase):
 class TimeUnblocked(FactBase):
     """The doctor is not away after all."""
 
-    doctor_id: Id
-    time_off_id: Id
+    doctor_id: UUID
+    time_off_id: UUID
     starts_at: Instant
     ends_at: Instant
 
@@ -98,9 +99,9 @@ class CancelledBy(StrEnum):
 class AppointmentFact(FactBase):
     """An appointment after the event. `occupied_…` is the visit with its buffers."""
 
-    appointment_id: Id
-    doctor_id: Id
-    patient_id: Id
+    appointment_id: UUID
+    doctor_id: UUID
+    patient_id: UUID
     visit_type: Code
     starts_at: Instant
     ends_at: Instant
@@ -117,7 +118,7 @@ class AppointmentBooked(AppointmentFact):
 class Place(Model):
     """Where an appointment was before it moved."""
 
-    doctor_id: Id
+    doctor_id: UUID
     visit_type: Code
     starts_at: Instant
     ends_at: Instant
@@ -139,9 +140,9 @@ class AppointmentCancelled(AppointmentFact):
 class OutcomeRecorded(FactBase):
     """The visit is over."""
 
-    appointment_id: Id
-    doctor_id: Id
-    patient_id: Id
+    appointment_id: UUID
+    doctor_id: UUID
+    patient_id: UUID
     outcome: Outcome
     version: Whole
 
@@ -149,8 +150,8 @@ class OutcomeRecorded(FactBase):
 class CommandConfirmed(FactBase):
     """The command found done what it asks for; nothing changed."""
 
-    appointment_id: Id
-    doctor_id: Id
+    appointment_id: UUID
+    doctor_id: UUID
 
 
 class CommandRefused(FactBase):
@@ -158,16 +159,16 @@ class CommandRefused(FactBase):
 
     reason: Reason
     count: Whole | None = None
-    appointment_id: Id | None = None
-    doctor_id: Id | None = None
-    time_off_id: Id | None = None
+    appointment_id: UUID | None = None
+    doctor_id: UUID | None = None
+    time_off_id: UUID | None = None
 
 
 class CommandFailed(FactBase):
     """The command can not be decided; it is in the dead-letter topic."""
 
     reason: DeadLetterReason
-    doctor_id: Id | None = None
+    doctor_id: UUID | None = None
 
 
 Fact = (

@@ -39,7 +39,7 @@ class Model(BaseModel):
 
 def _instant(value: Any) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise PydanticCustomError("instant", "An RFC 3339 date and time with its offset is needed")
     try:
@@ -115,7 +115,7 @@ def rfc3339(instant: datetime) -> str:
     return text[:-6] + "Z" if text.endswith("+00:00") else text
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(rfc3339, str, when_used="json")]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
 """An instant, UTC inside. RFC 3339 with an offset outside."""
 
 Id = Annotated[UUID, BeforeValidator(_uuid)]

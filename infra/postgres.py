@@ -35,6 +35,10 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, (TransientError, *OUTAGES)) and not isinstance(error, ValueError)
 
 
+async def _keep(connection: Connection) -> None:
+    pass
+
+
 async def open_pool(
     dsn: str, name: str, *, connections_max: int, server_settings: dict[str, str] | None = None
 ) -> asyncpg.Pool:
@@ -50,6 +54,8 @@ async def open_pool(
             max_size=connections_max,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
+            # No connection is given back with state of its own; asking the server to make sure costs a query.
+            reset=_keep,
             server_settings={"application_name": name, "timezone": "UTC", **(server_settings or {})},
         )
     except OUTAGES as error:

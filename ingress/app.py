@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from ingress import (
     appointment_reads,
@@ -15,6 +16,8 @@ from ingress import (
     doctor_reads,
     doctors,
     health,
+    metrics,
+    openapi,
     people,
     problems,
     staff_events,
@@ -25,13 +28,27 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 # The busiest first: routes are tried in this order.
 ROUTERS = (appointments, availability, commands, appointment_reads, doctor_reads, doctors, time_off, calendar)
-OTHER_ROUTERS = (people, staff_events, health, asyncapi)
+OTHER_ROUTERS = (people, staff_events, health, metrics, asyncapi)
 
 
 def create_app(lifespan: Lifespan) -> FastAPI:
     """The application. `lifespan` puts the resources into its state."""
-    app = FastAPI(title="Clinic", version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Clinic",
+        version="1",
+        description=openapi.DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        openapi_url=None,  # ours is made by ingress.openapi
+        generate_unique_id_function=_operation_id,
+    )
     problems.install(app)
+    app.add_middleware(metrics.Measured)
     for module in (*ROUTERS, *OTHER_ROUTERS):
         app.include_router(module.router)
+    openapi.install(app)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -14,13 +14,13 @@ from contracts.commands import Actor, ActorKind
 from contracts.fields import DateOrInstant, Id, Instant
 from ingress.callers import AuthenticatedRoute, Caller
 from ingress.doctor_reads import find_doctor
-from ingress.ics import calendar_entry
+from ingress.ics import calendar_entry, method
 from ingress.paging import PAGE_SIZE, Cursor, Limit, bad_cursor, cursor_after, key_before
 from ingress.paths import PathId
 from ingress.problems import Code as ProblemCode
 from ingress.problems import Problem, not_found
 from ingress.resources import Resources, resources
-from ingress.views import AppointmentList, AppointmentView, HistoryList, history_entry
+from ingress.views import AppointmentList, AppointmentView, HistoryEntry, HistoryList, history_entry
 from scheduling.rows import appointment_from_row
 from scheduling.state import Appointment, Status
 
@@ -42,12 +42,8 @@ async def list_appointments(
     request: Request,
     caller: Caller,
     status: Status | None = None,
-    starts_from: Annotated[
-        DateOrInstant | None, Query(alias="from", description="first")
-    ] = None,
-    starts_until: Annotated[
-        DateOrInstant | None, Query(alias="to", description="last")
-    ] = None,
+    starts_from: Annotated[DateOrInstant | None, Query(alias="from", description="first")] = None,
+    starts_until: Annotated[DateOrInstant | None, Query(alias="to", description="last")] = None,
     doctor_id: Id | None = None,
     patient_id: Id | None = None,
     cursor: Cursor = None,
@@ -84,13 +80,15 @@ async def get_history(request: Request, caller: Caller, appointment_id: PathId) 
     here = resources(request)
     await find_appointment(here, caller, appointment_id)
     rows = await here.pool.fetch(
-        "SELECT type, data FROM booking.events WHERE subject = $1 AND subject <> key", str(appointment_id)
+        """
+        SELECT type, data FROM booking.events WHERE subject = $1 AND subject <> key
+        ORDER BY decided_at, partition, sequence
+        """,
+        str(appointment_id),
     )
     zone = ZoneInfo(here.settings.time_zone)
     entries = [history_entry(row["type"], json.loads(row["data"]), zone) for row in rows]
-    # Its events may be in the partitions of several doctors; the version puts them in order.
-    entries.sort(key=lambda entry: (entry.version or 0, entry.at))
-    page = HistoryList(items=entries, next_cursor=None)
+    page = HistoryList(items=_in_order(entries), next_cursor=None)
     return Response(page.model_dump_json(), media_type="application/json")
 
 
@@ -106,8 +104,12 @@ async def get_calendar_entry(request: Request, caller: Caller, appointment_id: P
     appointment = await find_appointment(here, caller, appointment_id)
     doctor = await find_doctor(here, appointment.doctor_id)
     entry = calendar_entry(appointment, doctor, ZoneInfo(here.settings.time_zone))
-    headers = {"Content-Disposition": f'attachment; filename="{appointment.id}.ics"'}
-    return Response(entry, headers=headers, media_type="text/calendar; charset=utf-8")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{appointment.id}.ics"',
+        "Cache-Control": "no-store",
+    }
+    # The method stands in both places or in none (RFC 5545, section 3.7.2).
+    return Response(entry, 200, headers, f"text/calendar; charset=utf-8; method={method(appointment)}")
 
 
 async def find_appointment(here: Resources, caller: Actor, appointment_id: UUID) -> Appointment:
@@ -120,6 +122,16 @@ async def find_appointment(here: Resources, caller: Actor, appointment_id: UUID)
     if row is None or (caller.kind is ActorKind.PATIENT and row["patient_id"] != caller.id):
         raise not_found()
     return appointment_from_row(row)
+
+
+def _in_order(by_time: list[HistoryEntry]) -> list[HistoryEntry]:
+    # Its events may be in the partitions of several doctors, whose brokers' clocks differ a little: the
+    # version puts them in order. What changed nothing has none; its place is where its time is.
+    reached, keyed = 0, []
+    for entry in by_time:
+        reached = max(reached, entry.version or 0)
+        keyed.append((entry.version or reached, entry))
+    return [entry for _, entry in sorted(keyed, key=lambda pair: pair[0])]
 
 
 def _patient_filter(caller: Actor, wanted: UUID | None) -> UUID | None:

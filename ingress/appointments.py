@@ -25,6 +25,7 @@ from ingress.problems import Code as ProblemCode
 from ingress.problems import Problem, invalid
 from ingress.resources import Resources, resources
 from ingress.submit import command_id, submit
+from scheduling.state import Appointment
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["appointments"])
 
@@ -99,7 +100,7 @@ async def reschedule_appointment(
         # Of what was asked, not of the doctor it stands for, who may be another one when it is repeated.
         fingerprint=here.keys.fingerprint(asked),
         actor=caller,
-        doctor_id=body.doctor_id or appointment.doctor_id,
+        doctor_id=body.doctor_id or await _doctor_asked(here, id_, appointment),
         appointment_id=appointment_id,
         starts_at=body.starts_at,
         visit_type=body.visit_type,
@@ -132,7 +133,7 @@ async def cancel_appointment(
             {"type": "CancelAppointment", "appointment_id": str(appointment_id), "reason": reason}
         ),
         actor=caller,
-        doctor_id=appointment.doctor_id,
+        doctor_id=await _doctor_asked(here, id_, appointment),
         appointment_id=appointment_id,
         reason=reason,
     )
@@ -157,11 +158,22 @@ async def record_outcome(
         command_id=id_,
         fingerprint=here.keys.fingerprint(asked),
         actor=caller,
-        doctor_id=appointment.doctor_id,
+        doctor_id=await _doctor_asked(here, id_, appointment),
         appointment_id=appointment_id,
         outcome=body.outcome,
     )
     return await submit(request, command)
+
+
+async def _doctor_asked(here: Resources, command_id: UUID, appointment: Appointment) -> UUID:
+    """The doctor whom a command that names none is about: of a repeated one, the one of the first time."""
+    key = await here.pool.fetchval(
+        """
+        SELECT key FROM booking.events WHERE subject = $1 AND subject <> key AND command_id = $2 LIMIT 1
+        """,
+        *(str(appointment.id), command_id),
+    )
+    return appointment.doctor_id if key is None else UUID(key)
 
 
 def _patient(caller: Actor, named: UUID | None) -> UUID:
@@ -175,9 +187,9 @@ def _patient(caller: Actor, named: UUID | None) -> UUID:
 
 
 async def _sealed_reason(here: Resources, caller: Actor, patient_id: UUID, reason: str | None) -> str | None:
-    data_key = await here.patients.data_key(patient_id)
-    if data_key is None:
+    if not await here.patients.is_known(patient_id):
         if caller.kind is ActorKind.STAFF:
             raise Problem(ProblemCode.UNKNOWN_PATIENT, "There is no such patient.")
         raise Problem(ProblemCode.UNAUTHENTICATED, "A valid access token is needed.")
-    return None if reason is None else data_key.seal_text(reason, REASON_CONTEXT)
+    data_key = None if reason is None else await here.patients.data_key(patient_id)
+    return data_key.seal_text(reason, REASON_CONTEXT) if data_key and reason else None

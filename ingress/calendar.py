@@ -66,15 +66,19 @@ async def get_calendar(
     last = ends_on or first + timedelta(days=DEFAULT_DAYS - 1)
     check_period(first, last)
     period = Interval(_midnight(first, zone), _midnight(last + timedelta(days=1), zone))
-    appointments = await _appointments(here, doctor_id, period)
+    nearby = await _appointments(here, doctor_id, period)
     view = CalendarView(
         doctor_id=doctor.id,
         time_zone=doctor.time_zone,
-        appointments=[_flagged(doctor, appointment, zone) for appointment in appointments],
+        appointments=[
+            _flagged(doctor, appointment, zone)
+            for appointment in nearby
+            if appointment.visit.overlaps(period)
+        ],
         time_off=_time_off(here, doctor, period, zone),
         free=[
             SlotView(starts_at=local(free.starts, zone), ends_at=local(free.ends, zone))
-            for free in _free(doctor, appointments, first, last)
+            for free in _free(doctor, nearby, first, last)
         ],
     )
     headers = {"Cache-Control": "no-store"}
@@ -86,10 +90,12 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 async def _appointments(here: Resources, doctor_id: UUID, period: Interval) -> list[Appointment]:
+    # Buffers, too: those of a visit before midnight may reach into the hours after it.
     rows = await here.pool.fetch(
         """
         SELECT * FROM booking.appointments
-        WHERE doctor_id = $1 AND ends_at > $2 AND starts_at < $3 AND starts_at > $2 - interval '1 day'
+        WHERE doctor_id = $1 AND occupied && tstzrange($2, $3)
+            AND starts_at > $2 - interval '1 day' AND starts_at < $3 + interval '1 day'
         ORDER BY starts_at, id
         """,
         *(doctor_id, period.starts, period.ends),

@@ -6,7 +6,7 @@ that one has to remember to go on reading, here or at another ingress.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import asyncpg
@@ -53,6 +53,10 @@ class Place:
     def __str__(self) -> str:
         return ".".join(map(str, self.sequences))
 
+    def is_beyond(self, other: "Place") -> bool:
+        """Whether it is further on than the other in some partition."""
+        return any(mine > theirs for mine, theirs in zip(self.sequences, other.sequences, strict=True))
+
     def take(self, event: StoredEvent) -> bool:
         """Move to the event; False if it was seen before."""
         if event.sequence <= self.sequences[event.partition]:
@@ -91,14 +95,20 @@ class EventFeed:
         self._pool = pool
         self._watchers: set[Watcher] = set()
         self._poked = asyncio.Event()
+        # Up to where everything was handed out; None while nobody watches.
+        self._place: Place | None = None
 
     def poke(self) -> None:
         """There may be new events. Must not block."""
         self._poked.set()
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[Watcher]:
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[Watcher]:
         """A watcher of everything that comes from now on."""
+        if self._place is None:
+            # Known before the first watcher is: what happens from here on is handed out.
+            end = await self.end()
+            self._place = self._place or end
         watcher = Watcher()
         self._watchers.add(watcher)
         try:
@@ -124,7 +134,6 @@ class EventFeed:
 
     async def run(self) -> None:
         """Read until cancelled."""
-        place: Place | None = None
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_INTERVAL_S):
@@ -132,11 +141,14 @@ class EventFeed:
                 await asyncio.sleep(GATHER_S)
             self._poked.clear()
             try:
-                place = await self._hand_out(place or await self.end()) if self._watchers else None
+                if not self._watchers:
+                    self._place = None
+                if self._place is not None:
+                    await self._hand_out(self._place)
             except OUTAGES as error:
                 _log.warning("postgres is away: no live events", error=repr(error))
 
-    async def _hand_out(self, place: Place) -> Place:
+    async def _hand_out(self, place: Place) -> None:
         while True:
             events = await self._read(list(range(EVENTS.partitions)), place.sequences)
             for event in events:
@@ -144,7 +156,7 @@ class EventFeed:
                 for watcher in self._watchers:
                     watcher.offer(event)
             if len(events) < AT_ONCE_MAX:
-                return place
+                return
 
     async def _read(self, partitions: list[int], after: list[int]) -> list[StoredEvent]:
         rows = await self._pool.fetch(

@@ -14,6 +14,11 @@ A_YEAR = timedelta(days=366)
 PRODUCT = "-//Clinic//Appointments 1.0//EN"
 
 
+def method(appointment: Appointment) -> str:
+    """What a calendar should do with the entry (RFC 5546, section 1.4)."""
+    return "CANCEL" if appointment.status is Status.CANCELLED else "PUBLISH"
+
+
 def calendar_entry(appointment: Appointment, doctor: Doctor, zone: ZoneInfo) -> bytes:
     """A VCALENDAR with one VEVENT in local time, and the VTIMEZONE it needs."""
     visit_type = doctor.visit_type(appointment.visit_type)
@@ -29,7 +34,7 @@ def calendar_entry(appointment: Appointment, doctor: Doctor, zone: ZoneInfo) -> 
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
-    calendar.add("method", "CANCEL" if appointment.status is Status.CANCELLED else "PUBLISH")
+    calendar.add("method", method(appointment))
     calendar.add_component(event)
     day = appointment.visit.starts.date()
     calendar.add_missing_timezones(day - A_YEAR, day + A_YEAR)

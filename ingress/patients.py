@@ -58,23 +58,29 @@ class Patients:
         email = email.strip()
         if not ADDRESS.fullmatch(email):
             raise ValueError("not a mail address")
+        added = await self.add(profile or Profile(email))
+        if added is not None:
+            return added
+        index = self._keys.address_index(email)
+        known = await self._pool.fetchval("SELECT id FROM people.patients WHERE address_index = $1", index)
+        assert isinstance(known, UUID), "the address is taken, so somebody has it"
+        return known
+
+    async def add(self, profile: Profile) -> UUID | None:
+        """The id of a new patient; None if the mail address has a patient already."""
         patient_id = clock.new_id()
         data_key, wrapped = self._keys.new_data_key(patient_id)
-        index = self._keys.address_index(email)
-        inserted = await self._pool.fetchval(
+        inserted: UUID | None = await self._pool.fetchval(
             """
             INSERT INTO people.patients (id, address_index, data_key, profile, created_at)
             VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (address_index) DO NOTHING
             RETURNING id
             """,
-            *(patient_id, index, wrapped, _sealed(data_key, profile or Profile(email)), clock.now()),
+            *(patient_id, self._keys.address_index(profile.email), wrapped),
+            *(_sealed(data_key, profile), clock.now()),
         )
-        if inserted is not None:
-            return patient_id
-        known = await self._pool.fetchval("SELECT id FROM people.patients WHERE address_index = $1", index)
-        assert isinstance(known, UUID), "the address is taken, so somebody has it"
-        return known
+        return inserted
 
     async def data_key(self, patient_id: UUID) -> DataKey | None:
         """The key of the patient's data; None for an unknown or forgotten patient."""
@@ -102,13 +108,14 @@ class Patients:
         )
 
     async def change(self, patient_id: UUID, profile: Profile) -> None:
-        """Replace the profile.
+        """Replace the profile; of a patient who was forgotten meanwhile there is none.
 
         Raises:
             AddressTakenError: another patient has the new address.
         """
         data_key = await self.data_key(patient_id)
-        assert data_key is not None, "the caller has found the patient"
+        if data_key is None:
+            return
         try:
             await self._pool.execute(
                 """

@@ -74,11 +74,12 @@ class PatientList(Model):
 async def register_patient(request: Request, caller: Staff, body: PatientBody) -> Response:
     """Staff only. 200 with the patient as they are if the address is known already."""
     here = resources(request)
+    added = await here.patients.add(Profile(**body.model_dump()))
+    if added is not None:
+        return _answer(here, await _found(here, added), 201, {"Location": f"/v1/patients/{added}"})
     known = await here.patients.find_by_address(body.email)
     if known is None:
-        patient_id = await here.patients.register(body.email, Profile(**body.model_dump()))
-        known_now = await _found(here, patient_id)
-        return _answer(here, known_now, 201, {"Location": f"/v1/patients/{patient_id}"})
+        raise not_found()  # the one with the address was forgotten this moment
     return _answer(here, known)
 
 
@@ -128,6 +129,8 @@ async def forget_me(request: Request, caller: OnlyPatient) -> Response:
     await _found(here, caller.id)
     await _cancel_upcoming(here, caller.id)
     await here.patients.forget(caller.id)
+    # Nothing new is taken from here on; what was decided since the first look goes, too.
+    await _cancel_upcoming(here, caller.id)
     return Response(status_code=204)
 
 

@@ -41,7 +41,7 @@ class Code(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-_STATUS = {
+STATUS = {
     Code.IDEMPOTENCY_KEY_MISSING: HTTPStatus.BAD_REQUEST,
     Code.MALFORMED_JSON: HTTPStatus.BAD_REQUEST,
     Code.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
@@ -58,7 +58,26 @@ _STATUS = {
     Code.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-_HEADERS = {
+MEANINGS = {
+    Code.IDEMPOTENCY_KEY_MISSING: "One Idempotency-Key of 1 to 255 visible ASCII characters is needed.",
+    Code.MALFORMED_JSON: "The body is not JSON (RFC 8259), or names a field twice.",
+    Code.UNAUTHENTICATED: "A valid access token is needed.",
+    Code.FORBIDDEN: "The caller may not do this.",
+    Code.NOT_FOUND: "There is no such thing, or none that the caller may know of.",
+    Code.METHOD_NOT_ALLOWED: "This method is not for this path.",
+    Code.BODY_TOO_LARGE: "The body is too large.",
+    Code.UNSUPPORTED_MEDIA_TYPE: "The body has to be application/json.",
+    Code.INVALID_FIELDS: "Some fields are not valid; `errors` tells which, and why.",
+    Code.IDEMPOTENCY_KEY_REUSED: "The Idempotency-Key was used for another request.",
+    Code.UNKNOWN_PATIENT: "There is no such patient.",
+    Code.ADDRESS_TAKEN: "This mail address belongs to another patient.",
+    Code.LOG_UNAVAILABLE: "The log did not take the command in time. Repeat the request with the same key.",
+    Code.STORE_UNAVAILABLE: "A part of the clinic is away. Try again.",
+    Code.INTERNAL_ERROR: "That should not have happened.",
+}
+"""What each code says, for the documentation; an answer's `detail` may be more exact."""
+
+HEADERS = {
     Code.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
     Code.LOG_UNAVAILABLE: {"Retry-After": RETRY_AFTER_S},
     Code.STORE_UNAVAILABLE: {"Retry-After": RETRY_AFTER_S},
@@ -69,7 +88,7 @@ class Problem(HTTPException):
     """An answer that is an error. `errors` are items with `pointer` (RFC 6901), `code` and `detail`."""
 
     def __init__(self, code: Code, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> None:
-        super().__init__(_STATUS[code], detail, _HEADERS.get(code))
+        super().__init__(STATUS[code], detail, HEADERS.get(code))
         self.code = code
         self.errors = errors
 

@@ -35,16 +35,18 @@ async def watch(
     """Server-sent events from now on, or from behind `Last-Event-ID`, with none missing. Staff only."""
     feed = resources(request).feed
     last_seen = request.headers.get("last-event-id")
-    place = await feed.end() if last_seen is None else Place.parse(last_seen)
-    if place is None:
+    end = await feed.end()
+    place = end if last_seen is None else Place.parse(last_seen)
+    if place is None or place.is_beyond(end):
         raise invalid("/last-event-id", "bad_event_id", "This is no id of this stream.")
     return EventStream(_messages(feed, place, doctor_id))
 
 
 async def _messages(feed: EventFeed, place: Place, doctor_id: UUID | None) -> AsyncGenerator[bytes, None]:
     # Watch first, then read what is there: what comes in between is seen twice, and dropped by its sequence.
-    with feed.watched() as watcher:
-        yield b": here is the book\n\n"
+    async with feed.watched() as watcher:
+        # An id without data is no event, but what a reader comes back with that has seen none yet.
+        yield f": here is the book\nid: {place}\n\n".encode()
         async for event in feed.since(place):
             if place.take(event) and _wanted(event, doctor_id):
                 yield _message(event, place)
@@ -80,14 +82,17 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
-        done, pending = await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        if sending in done and isinstance(sending.exception(), TimeoutError):
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also when the server stops and cancels this.
+            sending.cancel()
+            leaving.cancel()
+            [sent, _] = await asyncio.gather(sending, leaving, return_exceptions=True)
+        if isinstance(sent, TimeoutError):
             _log.info("a reader of the live events was too slow")
-        elif sending in done:
-            sending.result()
+        elif isinstance(sent, Exception):
+            raise sent
 
     async def _send(self, send: Send) -> None:
         async with contextlib.aclosing(self._messages) as messages:

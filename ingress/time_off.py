@@ -1,7 +1,9 @@
 """Time off: take it, give it back."""
 
+from datetime import datetime
+
 from fastapi import APIRouter, Request, Response
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.command_resource import CommandResource
@@ -23,11 +25,12 @@ class TimeOffBody(Model):
     note: Lines | None = None
     cancel_conflicting: Flag = False
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "TimeOffBody":
-        if self.ends_at <= self.starts_at:
+    @field_validator("ends_at")
+    @classmethod
+    def _in_order(cls, ends_at: datetime, info: ValidationInfo) -> datetime:
+        if "starts_at" in info.data and ends_at <= info.data["starts_at"]:
             raise PydanticCustomError("ends_before_start", "The time off must end after it starts")
-        return self
+        return ends_at
 
 
 @router.post(

@@ -5,9 +5,9 @@ A wall time that does not exist (spring) becomes the first instant after the gap
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts.doctors import Hours
@@ -15,8 +15,7 @@ from contracts.doctors import Hours
 _SECOND = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Interval:
+class Interval(NamedTuple):
     """From `starts` until just before `ends`, both UTC."""
 
     starts: datetime

@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from booking_worker.dead_letters import DeadLetters
+from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
 from booking_worker.publisher import EventPublisher
 from booking_worker.sql import SESSION
@@ -22,6 +23,28 @@ from tests.delivery.ledger import check, commands_topic, settle
 OWNERS = 3
 
 
+class Owner:
+    """Who believes to own a partition: decides, and publishes once `publisher.run` is started."""
+
+    def __init__(self, pool: asyncpg.Pool, owned: OwnedPartition, decider: Decider) -> None:
+        self.publisher = owned.publisher
+        self._pool = pool
+        self._owned = owned
+        self._decider = decider
+
+    @property
+    def next_offset(self) -> int:
+        return self._owned.next_offset
+
+    async def open(self, log_start: int, log_end: int) -> None:
+        await self._owned.open(self._pool, log_start, log_end)
+
+    async def work_off(self, log: list[ConsumerRecord]) -> None:
+        """Decide the records; raises what stops the partition."""
+        for error in (await self._decider.work_off({self._owned: log})).values():
+            raise error
+
+
 class Owners:
     """Several owners of the same partition, each with its own memory, and what they published."""
 
@@ -30,20 +53,16 @@ class Owners:
         self._pool = pool
         self._producer = producer
 
-    async def owner(
-        self, partition: int, topic_id: UUID | None = None
-    ) -> tuple[OwnedPartition, EventPublisher]:
+    async def owner(self, partition: int, topic_id: UUID | None = None) -> Owner:
         """One more, not open yet."""
         settings, topic = self.clinic.settings, commands_topic(self.clinic)
         ids = await topic_ids(settings, [topic])
         events, letters = topic_name(settings, EVENTS), topic_name(settings, DEAD_LETTERS)
         publisher = EventPublisher(self._producer, events, partition, self._pool, topic, _no_give_up)
-        letters_out = DeadLetters(self._producer, letters).publish
-        owned = OwnedPartition(
-            *(self._pool, topic, topic_id or ids[topic], partition, publisher, letters_out),
-            lambda decisions: None,
-        )
-        return owned, publisher
+        dead_letters = DeadLetters(self._producer, letters)
+        decider = Decider(self._pool, topic, dead_letters.publish, lambda decisions: None)
+        owned = OwnedPartition(topic, topic_id or ids[topic], partition, publisher)
+        return Owner(self._pool, owned, decider)
 
 
 def _no_give_up(error: Exception) -> None:
@@ -76,17 +95,17 @@ async def on_the_log(clinic: Clinic, commands: int) -> list[ConsumerRecord]:
 async def test_owners_at_the_same_time_decide_every_command_once(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 40)
     several = [await owners.owner(log[0].partition) for _ in range(OWNERS)]
-    for owned, _ in several:
+    for owned in several:
         await owned.open(0, len(log))
-    publishing = [asyncio.create_task(publisher.run()) for _, publisher in several]
+    publishing = [asyncio.create_task(owned.publisher.run()) for owned in several]
 
-    async def bit_by_bit(owned: OwnedPartition) -> None:
+    async def bit_by_bit(owned: Owner) -> None:
         for place in range(0, len(log), 5):
             await owned.work_off(log[place : place + 5])
 
-    await asyncio.gather(*(bit_by_bit(owned) for owned, _ in several))
+    await asyncio.gather(*(bit_by_bit(owned) for owned in several))
 
-    assert [owned.next_offset for owned, _ in several] == [len(log)] * OWNERS
+    assert [owned.next_offset for owned in several] == [len(log)] * OWNERS
     await settle(owners.clinic)
     await check(owners.clinic)
     for task in publishing:
@@ -96,9 +115,9 @@ async def test_owners_at_the_same_time_decide_every_command_once(owners: Owners)
 
 async def test_one_that_was_frozen_and_overtaken_does_nothing(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 10)
-    frozen, _ = await owners.owner(log[0].partition)
+    frozen = await owners.owner(log[0].partition)
     await frozen.open(0, len(log))
-    awake, publisher = await owners.owner(log[0].partition)
+    awake = await owners.owner(log[0].partition)
     await awake.open(0, len(log))
     await awake.work_off(log)
     before = await owners.clinic.postgres.fetch("SELECT * FROM booking.events")
@@ -107,19 +126,19 @@ async def test_one_that_was_frozen_and_overtaken_does_nothing(owners: Owners) ->
 
     assert frozen.next_offset == len(log)
     assert await owners.clinic.postgres.fetch("SELECT * FROM booking.events") == before
-    assert publisher.published_count == 0
+    assert awake.publisher.published_count == 0
 
 
 async def test_what_was_committed_and_not_published_is_published_by_the_next_owner(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 10)
-    first, _ = await owners.owner(log[0].partition)
+    first = await owners.owner(log[0].partition)
     await first.open(0, len(log))
     await first.work_off(log)  # and is gone before its publisher ran
     assert await owners.clinic.events() == []
 
-    second, publisher = await owners.owner(log[0].partition)
+    second = await owners.owner(log[0].partition)
     await second.open(0, len(log))
-    publishing = asyncio.create_task(publisher.run())
+    publishing = asyncio.create_task(second.publisher.run())
 
     await settle(owners.clinic)
     await check(owners.clinic)
@@ -128,7 +147,7 @@ async def test_what_was_committed_and_not_published_is_published_by_the_next_own
 
 async def test_records_behind_the_position_are_refused_with_the_place_to_seek_to(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 5)
-    owned, _ = await owners.owner(log[0].partition)
+    owned = await owners.owner(log[0].partition)
     await owned.open(0, len(log))
 
     with pytest.raises(MisplacedError) as caught:
@@ -140,9 +159,9 @@ async def test_records_behind_the_position_are_refused_with_the_place_to_seek_to
 
 async def test_another_topic_of_the_same_name_stops_the_partition(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 2)
-    first, _ = await owners.owner(log[0].partition)
+    first = await owners.owner(log[0].partition)
     await first.open(0, len(log))
-    stranger, _ = await owners.owner(log[0].partition, topic_id=uuid4())
+    stranger = await owners.owner(log[0].partition, topic_id=uuid4())
 
     with pytest.raises(MisconfiguredError, match="is not the one that was decided so far"):
         await stranger.open(0, len(log))
@@ -153,10 +172,10 @@ async def test_a_log_without_the_next_record_stops_the_partition(
     owners: Owners, log_start: int, log_end: int
 ) -> None:
     log = await on_the_log(owners.clinic, 5)
-    first, _ = await owners.owner(log[0].partition)
+    first = await owners.owner(log[0].partition)
     await first.open(0, len(log))
     await first.work_off(log)
-    second, _ = await owners.owner(log[0].partition)
+    second = await owners.owner(log[0].partition)
 
     with pytest.raises(MisconfiguredError, match=f"the log goes from {log_start} to {log_end}"):
         await second.open(log_start, log_end)
@@ -164,7 +183,7 @@ async def test_a_log_without_the_next_record_stops_the_partition(
 
 async def test_a_worker_frozen_inside_its_transaction_loses_the_row(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 3)
-    owned, _ = await owners.owner(log[0].partition)
+    owned = await owners.owner(log[0].partition)
     await owned.open(0, len(log))
     settings = owners.clinic.settings
     frozen = await asyncpg.connect(settings.worker_dsn, server_settings=SESSION)

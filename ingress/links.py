@@ -1,0 +1,65 @@
+"""OpenAPI links: which operation goes on from an answer, and with which of its values.
+
+A receipt is the last part of `Location`. OpenAPI's runtime expressions cannot cut one out; `#regex:` is how
+Schemathesis, which follows these links, writes it.
+"""
+
+from typing import Any
+
+Links = dict[str, dict[str, Any]]
+
+RECEIPT = "{$response.header.Location#regex:/v1/commands/(.+)}"
+
+
+def _link(operation_id: str, description: str, **parameters: str) -> Links:
+    return {
+        operation_id: {"operationId": operation_id, "description": description, "parameters": parameters}
+    }
+
+
+def _appointment(pointer: str) -> Links:
+    id_ = f"$response.body#{pointer}"
+    return (
+        _link("get_appointment", "Read the appointment.", appointment_id=id_)
+        | _link("reschedule_appointment", "Move the appointment.", appointment_id=id_)
+        | _link("cancel_appointment", "Cancel the appointment.", appointment_id=id_)
+        | _link("get_history", "Read what became of the appointment.", appointment_id=id_)
+    )
+
+
+def _doctor(pointer: str) -> Links:
+    id_ = f"$response.body#{pointer}"
+    return (
+        _link("get_doctor", "Read the doctor.", doctor_id=id_)
+        | _link("get_availability", "Read the doctor's free slots.", doctor_id=id_)
+        | _link("get_schedule", "Read the doctor's weekly hours.", doctor_id=id_)
+    )
+
+
+_COMMAND = _link("get_command", "Ask what became of it.", receipt=RECEIPT)
+_BOOKED = _COMMAND | _appointment("/appointment_id")
+_REGISTERED = _COMMAND | _doctor("/doctor_id")
+_UNBLOCK = _link(
+    "unblock_time",
+    "Give the time off back.",
+    doctor_id="$response.body#/doctor_id",
+    time_off_id="$response.body#/time_off_id",
+)
+_PATIENT = _link("get_patient", "Read the patient.", patient_id="$response.body#/id")
+
+LINKS: dict[str, Links] = {
+    "book_appointment": _BOOKED,
+    "reschedule_appointment": _BOOKED,
+    "cancel_appointment": _BOOKED,
+    "record_outcome": _BOOKED,
+    "get_appointment": _appointment("/id"),
+    "list_appointments": _appointment("/items/0/id"),
+    "register_doctor": _REGISTERED,
+    "update_doctor": _REGISTERED,
+    "set_schedule": _REGISTERED,
+    "block_time": _COMMAND | _UNBLOCK,
+    "unblock_time": _COMMAND,
+    "list_doctors": _doctor("/items/0/id"),
+    "register_patient": _PATIENT,
+}
+"""By the operation that answers: of its 200, 201 and 202."""
