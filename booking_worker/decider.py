@@ -19,7 +19,7 @@ from booking_worker import store
 from booking_worker.deciding import Batch
 from booking_worker.incoming import Incoming, in_transactions, read
 from booking_worker.partition import MisplacedError, OwnedPartition
-from booking_worker.wanted import CHANGES, wanted
+from booking_worker.wanted import CHANGES, times_off, wanted
 from contracts.dead_letters import DeadLetterReason, UndecodableError
 from contracts.decision import Decision
 from contracts.refusals import Reason, Refusal
@@ -172,6 +172,8 @@ class Decider:
         if overtaken:
             raise _OvertakenError
         appointments = {one.id: one for one in loaded.appointments} | named
+        if away := times_off(items):
+            appointments |= {one.id: one for one in await store.booked_within(connection, away)}
         counts = {number: position.event_count for number, position in loaded.positions.items()}
         batch = Batch(Book(doctors.values(), appointments.values()), counts)
         batch.decide_all(items, loaded.decided, forced)

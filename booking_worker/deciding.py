@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from booking_worker.incoming import Incoming
@@ -33,9 +34,8 @@ from scheduling.state import Book
 NOBODY = Actor(kind=ActorKind.SYSTEM, id=UUID(int=0))
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event as it is stored and published."""
+class NewEvent(NamedTuple):
+    """An event as it is stored, in the order of the columns, and published."""
 
     partition: int
     sequence: int
@@ -164,17 +164,17 @@ class Batch:
 
     def _touch(self, fact: Fact) -> None:
         match fact:
-            case DoctorRegistered() | WeeklyHoursSet():
-                self.doctors.add(fact.doctor_id)
-                self.calendars.add(fact.doctor_id)
-            case TimeBlocked() | TimeUnblocked():
-                self.time_off[fact.time_off_id] = fact
-                self.calendars.add(fact.doctor_id)
             case AppointmentRescheduled():
                 self.appointments.add(fact.appointment_id)
                 self.calendars |= {fact.doctor_id, fact.previous.doctor_id}
             case AppointmentFact() | OutcomeRecorded():
                 self.appointments.add(fact.appointment_id)
+                self.calendars.add(fact.doctor_id)
+            case DoctorRegistered() | WeeklyHoursSet():
+                self.doctors.add(fact.doctor_id)
+                self.calendars.add(fact.doctor_id)
+            case TimeBlocked() | TimeUnblocked():
+                self.time_off[fact.time_off_id] = fact
                 self.calendars.add(fact.doctor_id)
 
 

@@ -3,6 +3,10 @@
 Each is planned once, when the tables may still be empty, and the plan has to stay right as they grow. So
 sorting, hashing and scanning whole tables are switched off, and the two look-ups of appointments ask for the
 order of the one index each is meant to use; `status || ''` keeps the constraints' partial indexes out of it.
+
+A doctor's occupied times do not overlap. So whether one is in the way of a wanted time is told by the last
+that begins before it ends: one row, and two more for one that is moved and one that the batch frees. What
+that misses, the exclusion constraint finds, and the batch is decided again in smaller parts.
 """
 
 SESSION = {
@@ -33,14 +37,14 @@ SELECT ARRAY(SELECT f FROM fence f) AS positions,
     ARRAY(SELECT d.command_id FROM booking.decisions d WHERE d.command_id = ANY($3)) AS decided,
     ARRAY(
         SELECT conflicting.appointment
-        FROM unnest($4::uuid[], $5::timestamptz[], $6::timestamptz[]) AS wanted (doctor_id, f, u)
+        FROM unnest($4::uuid[], $5::timestamptz[], $6::timestamptz[]) AS wanted (doctor_id, ends_at, before)
         CROSS JOIN LATERAL (
             SELECT a AS appointment
             FROM booking.appointments a
-            WHERE a.doctor_id = wanted.doctor_id
-                AND a.starts_at > wanted.f - $9::interval AND a.starts_at < wanted.u + $9::interval
-                AND a.occupied && tstzrange(wanted.f, wanted.u) AND a.status || '' = 'booked'
-            ORDER BY a.starts_at, a.id
+            WHERE a.doctor_id = wanted.doctor_id AND a.starts_at < wanted.before
+                AND a.status || '' = 'booked' AND lower(a.occupied) < wanted.ends_at
+            ORDER BY a.starts_at DESC, a.id DESC
+            LIMIT 3
         ) AS conflicting
     ) AS in_the_way,
     ARRAY(
@@ -53,6 +57,17 @@ SELECT ARRAY(SELECT f FROM fence f) AS positions,
             ORDER BY a.starts_at, a.id
         ) AS upcoming
     ) AS of_patients
+"""
+
+IN_TIME_OFF = """
+SELECT a.*
+FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS away (doctor_id, starts_at, ends_at)
+CROSS JOIN LATERAL (
+    SELECT * FROM booking.appointments a
+    WHERE a.doctor_id = away.doctor_id AND a.status || '' = 'booked'
+        AND a.starts_at > away.starts_at - $4::interval AND a.starts_at < away.ends_at
+    ORDER BY a.starts_at, a.id
+) AS a
 """
 
 UPDATE_APPOINTMENTS = """

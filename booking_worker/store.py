@@ -11,7 +11,7 @@ from uuid import UUID
 
 from booking_worker import sql
 from booking_worker.deciding import Batch
-from contracts.doctors import BUFFER_MINUTES_MAX, VISIT_MINUTES_MAX
+from contracts.doctors import VISIT_MINUTES_MAX
 from contracts.events import TimeBlocked
 from infra.postgres import Connection
 from scheduling.calendar import Interval
@@ -20,15 +20,18 @@ from scheduling.state import Appointment, Doctor
 
 # A visit that could be in the way of one after `now` began no longer ago than this.
 VISIT_MAX = timedelta(minutes=VISIT_MINUTES_MAX)
-BUFFER_MAX = timedelta(minutes=BUFFER_MINUTES_MAX)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a batch has to see besides its doctors."""
+    """What a batch has to see besides its doctors.
+
+    `times` has the doctor, the end of the wanted time with its buffers, and a start that no visit in its way
+    is behind.
+    """
 
     command_ids: list[UUID]
-    times: list[tuple[UUID, Interval]]
+    times: list[tuple[UUID, datetime, datetime]]
     patient_ids: set[UUID]
     earliest_now: datetime
 
@@ -65,10 +68,8 @@ async def fence_and_load(connection: Connection, topic: str, partitions: list[in
     row = await connection.fetchrow(
         sql.FENCE_AND_LOAD,
         *(topic, partitions, wanted.command_ids),
-        [doctor_id for doctor_id, _ in wanted.times],
-        [when.starts for _, when in wanted.times],
-        [when.ends for _, when in wanted.times],
-        *(list(wanted.patient_ids), wanted.earliest_now - VISIT_MAX, VISIT_MAX + BUFFER_MAX),
+        *_columns(wanted.times, 3),
+        *(list(wanted.patient_ids), wanted.earliest_now - VISIT_MAX),
     )
     assert row is not None, "the position was opened before"
     found = {entry["id"]: entry for entry in (*row["in_the_way"], *row["of_patients"])}
@@ -83,6 +84,18 @@ async def lock_appointments(connection: Connection, ids: Iterable[UUID]) -> list
     """The appointments, whoever's they are, locked in the order of their ids."""
     rows = await connection.fetch(
         "SELECT * FROM booking.appointments WHERE id = ANY($1) ORDER BY id FOR UPDATE", list(ids)
+    )
+    return [appointment_from_row(row) for row in rows]
+
+
+async def booked_within(connection: Connection, away: Sequence[tuple[UUID, Interval]]) -> list[Appointment]:
+    """The doctors' booked appointments that begin, or may not have ended, within the times."""
+    rows = await connection.fetch(
+        sql.IN_TIME_OFF,
+        [doctor_id for doctor_id, _ in away],
+        [when.starts for _, when in away],
+        [when.ends for _, when in away],
+        VISIT_MAX,
     )
     return [appointment_from_row(row) for row in rows]
 
@@ -123,7 +136,7 @@ async def write(
         sql.WRITE,
         *(topic, *_columns(moved, 4)),
         *_columns(map(_decision_row, zip(batch.decisions, batch.command_types, strict=True)), 9),
-        *_columns(map(_event_row, batch.events), 10),
+        *_columns(batch.events, 10),
         *_columns((_insert_row(one) for one in touched if one.id not in existing), 14),
         sorted(batch.calendars),
     )
@@ -158,21 +171,6 @@ def _decision_row(entry: tuple[Any, str]) -> Sequence[Any]:
         decision.partition,
         decision.offset,
         decision.decided_at,
-    )
-
-
-def _event_row(event: Any) -> Sequence[Any]:
-    return (
-        event.partition,
-        event.sequence,
-        event.event_id,
-        event.type,
-        event.key,
-        event.subject,
-        event.command_id,
-        event.decided_at,
-        event.traceparent,
-        event.data,
     )
 
 

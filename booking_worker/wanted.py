@@ -1,6 +1,7 @@
 """What the commands of a batch are about: what has to be loaded to decide them."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from booking_worker.incoming import Incoming
@@ -13,7 +14,7 @@ from contracts.commands import (
     RescheduleAppointment,
 )
 from scheduling.calendar import Interval
-from scheduling.slots import occupied_at
+from scheduling.slots import visit_at, with_buffers
 from scheduling.state import Appointment, Doctor
 
 CHANGES = (RescheduleAppointment, CancelAppointment, RecordOutcome)
@@ -27,7 +28,7 @@ def wanted(
 
     `doctors` as they were before the batch: a batch ends behind a command that changes what they offer.
     """
-    times: list[tuple[UUID, Interval]] = []
+    times: list[tuple[UUID, datetime, datetime]] = []
     patients: set[UUID] = set()
     for item in items:
         match item.command:
@@ -37,14 +38,22 @@ def wanted(
             case RescheduleAppointment() as command if command.appointment_id in named:
                 patients.add(named[command.appointment_id].patient_id)
                 code = command.visit_type or named[command.appointment_id].visit_type
-            case BlockTime() as command:
-                times.append((command.doctor_id, Interval(command.starts_at, command.ends_at)))
-                continue
             case _:
                 continue
         doctor = doctors.get(command.doctor_id)
         visit_type = doctor.visit_type(code) if doctor else None
-        if visit_type is not None:
-            times.append((command.doctor_id, occupied_at(command.starts_at, visit_type)))
+        if doctor is not None and visit_type is not None:
+            ends_at = with_buffers(visit_at(command.starts_at, visit_type), visit_type).ends
+            times.append((command.doctor_id, ends_at, ends_at + _buffer_max(doctor)))
     ids = [item.command_id for item in items if item.command_id is not None]
     return Wanted(ids, times, patients, min(item.at for item in items))
+
+
+def times_off(items: list[Incoming]) -> list[tuple[UUID, Interval]]:
+    """The doctors and times that are to be blocked: every booking in them has to be seen."""
+    commands = [item.command for item in items if isinstance(item.command, BlockTime)]
+    return [(command.doctor_id, Interval(command.starts_at, command.ends_at)) for command in commands]
+
+
+def _buffer_max(doctor: Doctor) -> timedelta:
+    return timedelta(minutes=max(visit_type.buffer_before_minutes for visit_type in doctor.visit_types))

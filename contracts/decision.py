@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.command_resource import State
 from contracts.refusals import Reason, Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided. `fingerprint` is None only for a command that could not be read."""
 
     command_id: UUID

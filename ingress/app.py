@@ -15,9 +15,9 @@ from ingress import (
     commands,
     doctor_reads,
     doctors,
+    documentation,
     health,
     metrics,
-    openapi,
     people,
     problems,
     staff_events,
@@ -36,17 +36,17 @@ def create_app(lifespan: Lifespan) -> FastAPI:
     app = FastAPI(
         title="Clinic",
         version="1",
-        description=openapi.DESCRIPTION,
+        description=documentation.DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
-        openapi_url=None,  # ours is made by ingress.openapi
+        openapi_url=None,  # ours is ingress.documentation's
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
     app.add_middleware(metrics.Measured)
     for module in (*ROUTERS, *OTHER_ROUTERS):
         app.include_router(module.router)
-    openapi.install(app)
+    documentation.install(app)
     return app
 
 

@@ -15,6 +15,7 @@ from contracts.fields import DateOrInstant, Id, Instant
 from ingress.callers import AuthenticatedRoute, Caller
 from ingress.doctor_reads import find_doctor
 from ingress.ics import calendar_entry, method
+from ingress.openapi import answers
 from ingress.paging import PAGE_SIZE, Cursor, Limit, bad_cursor, cursor_after, key_before
 from ingress.paths import PathId
 from ingress.problems import Code as ProblemCode
@@ -28,7 +29,12 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["appointments"])
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
-@router.get("/v1/appointments/{appointment_id}", response_model=AppointmentView, summary="One appointment")
+@router.get(
+    "/v1/appointments/{appointment_id}",
+    response_model=AppointmentView,
+    summary="One appointment",
+    responses=answers(ProblemCode.NOT_FOUND),
+)
 async def get_appointment(request: Request, caller: Caller, appointment_id: PathId) -> Response:
     """For its patient and for staff."""
     here = resources(request)
@@ -37,7 +43,12 @@ async def get_appointment(request: Request, caller: Caller, appointment_id: Path
     return Response(view.model_dump_json(), media_type="application/json")
 
 
-@router.get("/v1/appointments", response_model=AppointmentList, summary="List appointments")
+@router.get(
+    "/v1/appointments",
+    response_model=AppointmentList,
+    summary="List appointments",
+    responses=answers(ProblemCode.FORBIDDEN, ProblemCode.INVALID_FIELDS),
+)
 async def list_appointments(
     request: Request,
     caller: Caller,
@@ -74,6 +85,7 @@ async def list_appointments(
     "/v1/appointments/{appointment_id}/history",
     response_model=HistoryList,
     summary="What became of an appointment",
+    responses=answers(ProblemCode.NOT_FOUND),
 )
 async def get_history(request: Request, caller: Caller, appointment_id: PathId) -> Response:
     """Everything that happened to it, oldest first. For its patient and for staff."""
@@ -95,8 +107,11 @@ async def get_history(request: Request, caller: Caller, appointment_id: PathId) 
 @router.get(
     "/v1/appointments/{appointment_id}/calendar.ics",
     response_class=Response,
-    responses={200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
     summary="An appointment as a calendar entry",
+    responses={
+        200: {"content": {"text/calendar": {"schema": {"type": "string"}}}},
+        **answers(ProblemCode.NOT_FOUND),
+    },
 )
 async def get_calendar_entry(request: Request, caller: Caller, appointment_id: PathId) -> Response:
     """iCalendar (RFC 5545). For its patient and for staff."""

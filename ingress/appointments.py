@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from contracts.command_resource import CommandResource
 from contracts.commands import (
     Actor,
     ActorKind,
@@ -19,6 +18,7 @@ from contracts.commands import (
 from contracts.fields import Code, Id, Instant, Lines, Model
 from ingress.appointment_reads import find_appointment
 from ingress.callers import AuthenticatedRoute, Caller, Staff
+from ingress.openapi import write
 from ingress.paths import PathId
 from ingress.patients import REASON_CONTEXT
 from ingress.problems import Code as ProblemCode
@@ -55,7 +55,9 @@ class OutcomeBody(Model):
 
 
 @router.post(
-    "/v1/appointments", response_model=CommandResource, status_code=202, summary="Book an appointment"
+    "/v1/appointments",
+    summary="Book an appointment",
+    **write(ProblemCode.FORBIDDEN, ProblemCode.UNKNOWN_PATIENT),
 )
 async def book_appointment(request: Request, caller: Caller, body: BookBody) -> Response:
     """The slot is taken if the decision says so, not before."""
@@ -79,9 +81,8 @@ async def book_appointment(request: Request, caller: Caller, body: BookBody) -> 
 
 @router.post(
     "/v1/appointments/{appointment_id}/reschedule",
-    response_model=CommandResource,
-    status_code=202,
     summary="Move an appointment",
+    **write(ProblemCode.NOT_FOUND),
 )
 async def reschedule_appointment(
     request: Request, caller: Caller, appointment_id: PathId, body: RescheduleBody
@@ -110,9 +111,8 @@ async def reschedule_appointment(
 
 @router.delete(
     "/v1/appointments/{appointment_id}",
-    response_model=CommandResource,
-    status_code=202,
     summary="Cancel an appointment",
+    **write(ProblemCode.FORBIDDEN, ProblemCode.NOT_FOUND, ProblemCode.INVALID_FIELDS, body=False),
 )
 async def cancel_appointment(
     request: Request,
@@ -142,9 +142,8 @@ async def cancel_appointment(
 
 @router.post(
     "/v1/appointments/{appointment_id}/outcome",
-    response_model=CommandResource,
-    status_code=202,
     summary="Note how a visit ended",
+    **write(ProblemCode.FORBIDDEN, ProblemCode.NOT_FOUND),
 )
 async def record_outcome(
     request: Request, caller: Staff, appointment_id: PathId, body: OutcomeBody

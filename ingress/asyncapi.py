@@ -12,6 +12,8 @@ from contracts.events import FACTS
 from contracts.schemas import message_schemas
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, LOGIN_CHALLENGES, SECURITY_EVENTS, TOPICS, Topic
 from infra.kafka import topic_name
+from ingress.openapi import problems
+from ingress.problems import Code
 from ingress.resources import resources
 
 TITLES = {
@@ -36,7 +38,12 @@ HEADERS = {
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/asyncapi.json", summary="The topics and messages, as AsyncAPI")
+@router.get(
+    "/asyncapi.json",
+    response_model=dict[str, Any],
+    summary="The topics and messages, as AsyncAPI",
+    responses=problems(Code.INTERNAL_ERROR),
+)
 async def get_asyncapi(request: Request) -> Response:
     """For consumers of the events, and for operators."""
     settings = resources(request).settings

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 from contracts.fields import Code, Date
 from ingress import availability_cache
 from ingress.bodies import StrictRoute
+from ingress.openapi import ETAG, IF_NONE_MATCH, open_answers
 from ingress.paths import PathId
+from ingress.problems import Code as ProblemCode
 from ingress.problems import invalid
 from ingress.resources import resources
 from ingress.views import AvailabilityView
@@ -19,7 +21,15 @@ router = APIRouter(route_class=StrictRoute, tags=["doctors"])
 
 
 @router.get(
-    "/v1/doctors/{doctor_id}/availability", response_model=AvailabilityView, summary="A doctor's free slots"
+    "/v1/doctors/{doctor_id}/availability",
+    response_model=AvailabilityView,
+    summary="A doctor's free slots",
+    responses={
+        200: {"description": "The free slots.", "headers": {"ETag": ETAG}},
+        304: {"description": "They are those that you have.", "headers": {"ETag": ETAG}},
+        **open_answers(ProblemCode.NOT_FOUND, ProblemCode.INVALID_FIELDS),
+    },
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
 async def get_availability(
     request: Request,

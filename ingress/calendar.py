@@ -12,7 +12,9 @@ from infra import clock
 from ingress.availability import check_period
 from ingress.callers import AuthenticatedRoute, Staff
 from ingress.doctor_reads import find_doctor
+from ingress.openapi import answers
 from ingress.paths import PathId
+from ingress.problems import Code
 from ingress.resources import Resources, resources
 from ingress.views import AppointmentView, SlotView, local
 from scheduling.calendar import Interval, days, without
@@ -50,7 +52,12 @@ class CalendarView(Model):
     free: list[SlotView]
 
 
-@router.get("/v1/doctors/{doctor_id}/calendar", response_model=CalendarView, summary="A doctor's calendar")
+@router.get(
+    "/v1/doctors/{doctor_id}/calendar",
+    response_model=CalendarView,
+    summary="A doctor's calendar",
+    responses=answers(Code.FORBIDDEN, Code.NOT_FOUND, Code.INVALID_FIELDS),
+)
 async def get_calendar(
     request: Request,
     caller: Staff,

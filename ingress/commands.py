@@ -13,14 +13,24 @@ from contracts.topics import COMMANDS
 from infra.kafka import topic_name
 from ingress.callers import AuthenticatedRoute, Caller
 from ingress.command_state import command_resource
-from ingress.problems import not_found
+from ingress.metrics import DECISION_WAIT_SECONDS
+from ingress.openapi import RETRY_AFTER, answers
+from ingress.problems import Code, not_found
 from ingress.resources import Resources, resources
 from ingress.submit import WAIT_S_MAX
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["commands"])
 
 
-@router.get("/v1/commands/{receipt}", response_model=CommandResource, summary="What became of a command")
+@router.get(
+    "/v1/commands/{receipt}",
+    response_model=CommandResource,
+    summary="What became of a command",
+    responses={
+        200: {"headers": {"Retry-After": RETRY_AFTER | {"required": False}}},
+        **answers(Code.NOT_FOUND, Code.INVALID_FIELDS),
+    },
+)
 async def get_command(
     request: Request,
     receipt: str,
@@ -35,7 +45,8 @@ async def get_command(
     with here.decisions.expected(opened.command_id) as waiter:
         decision = await here.decisions.find(opened.command_id)
         if decision is None and wait:
-            await asyncio.wait((waiter,), timeout=min(wait, WAIT_S_MAX))
+            with DECISION_WAIT_SECONDS.time():
+                await asyncio.wait((waiter,), timeout=min(wait, WAIT_S_MAX))
             decision = waiter.result() if waiter.done() else None
     resource = await _resource(here, receipt, opened, decision)
     headers = {"Cache-Control": "no-store"}

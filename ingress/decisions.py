@@ -19,6 +19,7 @@ from contracts.decision import Decision, unpack_wake_up
 from contracts.refusals import Reason, Refusal
 from infra.postgres import OUTAGES
 from ingress.coalesce import Coalesced
+from ingress.metrics import REDIS_CONNECTED
 
 LOOK_UP_INTERVAL_S = 0.5
 LOOK_UP_INTERVAL_WITHOUT_REDIS_S = 0.05
@@ -83,15 +84,19 @@ class Decisions:
                         if message is None:
                             await subscription.ping()
                         elif message["type"] == "subscribe":
-                            self._connected = True
+                            self._tell_connected(True)
                         elif message["type"] == "message":
                             self._wake(unpack_wake_up(message["data"]))
                             self._woken()
             except (RedisError, OSError) as error:
                 if self._connected:
                     _log.warning("redis is away: waiting by looking up", error=repr(error))
-                self._connected = False
+                self._tell_connected(False)
                 await asyncio.sleep(RECONNECT_INTERVAL_S)
+
+    def _tell_connected(self, connected: bool) -> None:
+        self._connected = connected
+        REDIS_CONNECTED.set(connected)
 
     async def look_up(self) -> None:
         """Look up who waits, until cancelled."""

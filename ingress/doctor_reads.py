@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from contracts.fields import Line
 from ingress.bodies import StrictRoute
+from ingress.openapi import open_answers
 from ingress.paging import PAGE_SIZE, Cursor, Limit, cursor_after, key_before
 from ingress.paths import PathId
-from ingress.problems import not_found
+from ingress.problems import Code, not_found
 from ingress.resources import Resources, resources
 from ingress.views import DoctorList, DoctorView, ScheduleView
 from scheduling.rows import doctor_from_row
@@ -18,7 +19,12 @@ from scheduling.state import Doctor
 router = APIRouter(route_class=StrictRoute, tags=["doctors"])
 
 
-@router.get("/v1/doctors", response_model=DoctorList, summary="List doctors")
+@router.get(
+    "/v1/doctors",
+    response_model=DoctorList,
+    summary="List doctors",
+    responses=open_answers(Code.INVALID_FIELDS),
+)
 async def list_doctors(
     request: Request,
     specialty: Annotated[Line | None, Query()] = None,
@@ -45,7 +51,12 @@ async def list_doctors(
     return Response(page.model_dump_json(), media_type="application/json")
 
 
-@router.get("/v1/doctors/{doctor_id}", response_model=DoctorView, summary="One doctor")
+@router.get(
+    "/v1/doctors/{doctor_id}",
+    response_model=DoctorView,
+    summary="One doctor",
+    responses=open_answers(Code.NOT_FOUND),
+)
 async def get_doctor(request: Request, doctor_id: PathId) -> Response:
     """With visit types and policy."""
     doctor = await find_doctor(resources(request), doctor_id)
@@ -53,7 +64,10 @@ async def get_doctor(request: Request, doctor_id: PathId) -> Response:
 
 
 @router.get(
-    "/v1/doctors/{doctor_id}/schedule", response_model=ScheduleView, summary="A doctor's weekly hours"
+    "/v1/doctors/{doctor_id}/schedule",
+    response_model=ScheduleView,
+    summary="A doctor's weekly hours",
+    responses=open_answers(Code.NOT_FOUND),
 )
 async def get_schedule(request: Request, doctor_id: PathId) -> Response:
     """In the doctor's local time."""

@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
-from contracts.command_resource import CommandResource
 from contracts.commands import RegisterDoctor, SetWeeklyHours, UpdateDoctor, made_id
 from contracts.doctors import Policy, PolicyChange, VisitTypes, WeeklyHours
 from contracts.fields import Flag, Id, Line, Model, TimeZone
 from ingress.callers import AuthenticatedRoute, Staff
+from ingress.openapi import write
 from ingress.paths import PathId
+from ingress.problems import Code
 from ingress.resources import resources
 from ingress.submit import command_id, submit
 
@@ -42,7 +43,7 @@ class ScheduleBody(Model):
     hours: WeeklyHours
 
 
-@router.post("/v1/doctors", response_model=CommandResource, status_code=202, summary="Register a doctor")
+@router.post("/v1/doctors", summary="Register a doctor", **write(Code.FORBIDDEN))
 async def register_doctor(request: Request, caller: Staff, body: RegisterBody) -> Response:
     """Staff only. The doctor has no hours yet. The time zone is the clinic's if none is given."""
     here = resources(request)
@@ -63,9 +64,8 @@ async def register_doctor(request: Request, caller: Staff, body: RegisterBody) -
 
 @router.put(
     "/v1/doctors/{doctor_id}/schedule",
-    response_model=CommandResource,
-    status_code=202,
     summary="Set a doctor's weekly hours",
+    **write(Code.FORBIDDEN, Code.NOT_FOUND),
 )
 async def set_schedule(request: Request, caller: Staff, doctor_id: PathId, body: ScheduleBody) -> Response:
     """Staff only. Replaces all hours. Bookings that no longer fit stay."""
@@ -82,9 +82,8 @@ async def set_schedule(request: Request, caller: Staff, doctor_id: PathId, body:
 
 @router.patch(
     "/v1/doctors/{doctor_id}",
-    response_model=CommandResource,
-    status_code=202,
     summary="Change a doctor",
+    **write(Code.FORBIDDEN, Code.NOT_FOUND),
 )
 async def update_doctor(request: Request, caller: Staff, doctor_id: PathId, body: UpdateBody) -> Response:
     """Staff only. An inactive doctor keeps the bookings and takes no new ones."""

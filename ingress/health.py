@@ -3,9 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 
+from ingress.openapi import problems
+from ingress.problems import Code
 from ingress.resources import Resources, resources
 
 CHECK_TIMEOUT_S = 2.0
@@ -13,13 +17,39 @@ CHECK_TIMEOUT_S = 2.0
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/health/live", summary="The process serves requests")
+class Live(BaseModel):
+    """The process serves requests."""
+
+    status: Literal["live"]
+
+
+class Ready(BaseModel):
+    """Whether the parts that the ingress needs answer."""
+
+    status: Literal["ready", "not_ready"]
+    parts: dict[Literal["postgres", "kafka", "redis"], Literal["up", "down"]]
+
+
+@router.get(
+    "/health/live",
+    response_model=Live,
+    summary="The process serves requests",
+    responses=problems(Code.INTERNAL_ERROR),
+)
 async def live() -> Response:
     """Answering is the progress of an ingress."""
     return Response('{"status": "live"}', media_type="application/json")
 
 
-@router.get("/health/ready", summary="The parts that the ingress needs")
+@router.get(
+    "/health/ready",
+    response_model=Ready,
+    summary="The parts that the ingress needs",
+    responses={
+        503: {"model": Ready, "description": "Postgres or Kafka does not answer."},
+        **problems(Code.INTERNAL_ERROR),
+    },
+)
 async def ready(request: Request) -> Response:
     """200 while Postgres and Kafka answer. Redis may be away: the ingress only waits less cleverly then."""
     here = resources(request)

@@ -12,9 +12,7 @@ RECEIPT = "{$response.header.Location#regex:/v1/commands/(.+)}"
 
 
 def _link(operation_id: str, description: str, **parameters: str) -> Links:
-    return {
-        operation_id: {"operationId": operation_id, "description": description, "parameters": parameters}
-    }
+    return {operation_id: {"operationId": operation_id, "description": description, "parameters": parameters}}
 
 
 def _appointment(pointer: str) -> Links:

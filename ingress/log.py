@@ -13,6 +13,7 @@ from contracts.envelope import command_headers, command_key
 from contracts.receipt import Receipt
 from infra import clock
 from infra.errors import LogUnavailableError
+from ingress.metrics import COMMANDS_ACCEPTED
 
 _log = structlog.get_logger(__name__)
 _TIMEOUTS = (TimeoutError, KafkaTimeoutError, RequestTimedOutError)
@@ -48,6 +49,7 @@ class CommandLog:
             if not error.retriable:
                 self._give_up(error)
             raise LogUnavailableError(f"Kafka refused the record: {error}") from error
+        COMMANDS_ACCEPTED.labels(type(command).__name__).inc()
         submitted_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         return Receipt.of(command, record.partition, record.offset, submitted_at)
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from contracts.commands import Actor, ActorKind, CancelAppointment
 from contracts.fields import Line, Model
 from ingress.callers import AuthenticatedRoute, OnlyPatient, Staff
+from ingress.openapi import BODY_PROBLEMS, LOCATION, answers
 from ingress.paths import PathId
 from ingress.patients import ADDRESS, AddressTakenError, Profile, Registered
 from ingress.problems import Code, Problem, not_found
@@ -70,7 +71,17 @@ class PatientList(Model):
     next_cursor: str | None
 
 
-@router.post("/v1/patients", response_model=PatientView, status_code=201, summary="Register a patient")
+@router.post(
+    "/v1/patients",
+    response_model=PatientView,
+    status_code=201,
+    summary="Register a patient",
+    responses={
+        200: {"model": PatientView, "description": "The address is known already: the patient as they are."},
+        201: {"description": "Registered.", "headers": {"Location": LOCATION}},
+        **answers(Code.FORBIDDEN, *BODY_PROBLEMS),
+    },
+)
 async def register_patient(request: Request, caller: Staff, body: PatientBody) -> Response:
     """Staff only. 200 with the patient as they are if the address is known already."""
     here = resources(request)
@@ -83,7 +94,12 @@ async def register_patient(request: Request, caller: Staff, body: PatientBody) -
     return _answer(here, known)
 
 
-@router.get("/v1/patients", response_model=PatientList, summary="Find a patient")
+@router.get(
+    "/v1/patients",
+    response_model=PatientList,
+    summary="Find a patient",
+    responses=answers(Code.FORBIDDEN, Code.INVALID_FIELDS),
+)
 async def find_patients(request: Request, caller: Staff, email: Annotated[Email, Query()]) -> Response:
     """Staff only. By mail address, upper or lower case."""
     here = resources(request)
@@ -92,21 +108,36 @@ async def find_patients(request: Request, caller: Staff, email: Annotated[Email,
     return Response(page.model_dump_json(), media_type="application/json")
 
 
-@router.get("/v1/patients/{patient_id}", response_model=PatientView, summary="One patient")
+@router.get(
+    "/v1/patients/{patient_id}",
+    response_model=PatientView,
+    summary="One patient",
+    responses=answers(Code.FORBIDDEN, Code.NOT_FOUND),
+)
 async def get_patient(request: Request, caller: Staff, patient_id: PathId) -> Response:
     """Staff only."""
     here = resources(request)
     return _answer(here, await _found(here, patient_id))
 
 
-@router.get("/v1/me", response_model=PatientView, summary="My profile")
+@router.get(
+    "/v1/me",
+    response_model=PatientView,
+    summary="My profile",
+    responses=answers(Code.FORBIDDEN, Code.NOT_FOUND),
+)
 async def get_me(request: Request, caller: OnlyPatient) -> Response:
     """For patients."""
     here = resources(request)
     return _answer(here, await _found(here, caller.id))
 
 
-@router.patch("/v1/me", response_model=PatientView, summary="Change my profile")
+@router.patch(
+    "/v1/me",
+    response_model=PatientView,
+    summary="Change my profile",
+    responses=answers(Code.FORBIDDEN, Code.NOT_FOUND, Code.ADDRESS_TAKEN, *BODY_PROBLEMS),
+)
 async def change_me(request: Request, caller: OnlyPatient, body: ProfileChange) -> Response:
     """For patients. 409 if the new address is another patient's."""
     here = resources(request)
@@ -122,7 +153,15 @@ async def change_me(request: Request, caller: OnlyPatient, body: ProfileChange) 
     return _answer(here, await _found(here, caller.id))
 
 
-@router.delete("/v1/me", status_code=204, summary="Forget me")
+@router.delete(
+    "/v1/me",
+    status_code=204,
+    summary="Forget me",
+    responses={
+        204: {"description": "Forgotten."},
+        **answers(Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE),
+    },
+)
 async def forget_me(request: Request, caller: OnlyPatient) -> Response:
     """For patients. Upcoming appointments are cancelled; what happened stays on record, without a name."""
     here = resources(request)

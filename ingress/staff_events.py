@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from contracts.fields import Id
 from ingress.callers import AuthenticatedRoute, Staff
 from ingress.event_feed import EventFeed, Place, StoredEvent
-from ingress.problems import invalid
+from ingress.openapi import LAST_EVENT_ID, answers
+from ingress.problems import Code, invalid
 from ingress.resources import resources
 
 HEARTBEAT_INTERVAL_S = 15.0
@@ -26,7 +27,19 @@ _log = structlog.get_logger(__name__)
 router = APIRouter(route_class=AuthenticatedRoute, tags=["staff"])
 
 
-@router.get("/v1/staff/events", summary="Watch the book live", response_class=Response)
+@router.get(
+    "/v1/staff/events",
+    summary="Watch the book live",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A stream without end.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        **answers(Code.FORBIDDEN, Code.INVALID_FIELDS),
+    },
+    openapi_extra={"parameters": [LAST_EVENT_ID]},
+)
 async def watch(
     request: Request,
     caller: Staff,

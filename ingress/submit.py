@@ -13,6 +13,7 @@ from contracts.commands import Actor, Command
 from contracts.decision import Decision
 from contracts.receipt import Receipt
 from ingress.command_state import command_resource
+from ingress.metrics import DECISION_WAIT_SECONDS
 from ingress.problems import Code, Problem
 from ingress.resources import Resources, resources
 
@@ -63,7 +64,8 @@ async def submit(request: Request, command: Command) -> Response:
         return _answer(here, receipt, None)
     with here.decisions.expected(command.command_id) as waiter:
         receipt = await here.log.append(command, trace)
-        await asyncio.wait((waiter,), timeout=timeout_s)
+        with DECISION_WAIT_SECONDS.time():
+            await asyncio.wait((waiter,), timeout=timeout_s)
         decision = waiter.result() if waiter.done() else None
     if decision is None:
         return _answer(here, receipt, None)

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.command_resource import CommandResource
 from contracts.commands import BlockTime, UnblockTime, made_id
 from contracts.fields import Flag, Instant, Lines, Model
 from ingress.callers import AuthenticatedRoute, Staff
+from ingress.openapi import write
 from ingress.paths import PathId
+from ingress.problems import Code
 from ingress.resources import resources
 from ingress.submit import command_id, submit
 
@@ -35,9 +36,8 @@ class TimeOffBody(Model):
 
 @router.post(
     "/v1/doctors/{doctor_id}/time-off",
-    response_model=CommandResource,
-    status_code=202,
     summary="Take time off",
+    **write(Code.FORBIDDEN, Code.NOT_FOUND),
 )
 async def block_time(request: Request, caller: Staff, doctor_id: PathId, body: TimeOffBody) -> Response:
     """Staff only."""
@@ -60,9 +60,8 @@ async def block_time(request: Request, caller: Staff, doctor_id: PathId, body: T
 
 @router.delete(
     "/v1/doctors/{doctor_id}/time-off/{time_off_id}",
-    response_model=CommandResource,
-    status_code=202,
     summary="Give time off back",
+    **write(Code.FORBIDDEN, Code.NOT_FOUND, body=False),
 )
 async def unblock_time(request: Request, caller: Staff, doctor_id: PathId, time_off_id: PathId) -> Response:
     """Staff only. Bookings that were cancelled stay cancelled."""

@@ -1,6 +1,6 @@
 """Decisions about appointments: book, reschedule, cancel, note the outcome."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
@@ -23,8 +23,9 @@ from contracts.events import (
     Place,
 )
 from contracts.refusals import Reason, Refusal
+from scheduling.calendar import Interval, minutes
 from scheduling.outcome import Outcome
-from scheduling.slots import occupied_at, visit_at, why_not, why_not_now
+from scheduling.slots import visit_at, why_not, why_not_now, with_buffers
 from scheduling.state import Appointment, Book, Doctor, Status
 
 _CANCELLED_BY = {
@@ -41,17 +42,16 @@ def book(book: Book, command: BookAppointment, now: datetime) -> Outcome:
     if isinstance(found, Refusal):
         return found
     doctor, visit_type = found
-    reason = _why_not_take(
-        book, doctor, visit_type, command.starts_at, command.patient_id, command.actor, now, None
-    )
-    if reason is not None:
+    visit = visit_at(command.starts_at, visit_type)
+    wanted = with_buffers(visit, visit_type)
+    if reason := _why_not_take(book, doctor, visit, wanted, command.patient_id, command.actor, now, None):
         return Refusal(reason)
     booked = AppointmentBooked(
         appointment_id=command.appointment_id,
         patient_id=command.patient_id,
         version=1,
         reason=command.reason,
-        **_times(doctor, visit_type, command.starts_at),
+        **_times(doctor, visit_type, visit, wanted),
     )
     return [booked]
 
@@ -103,11 +103,10 @@ def _reschedule(
     if isinstance(found, Refusal):
         return found
     doctor, visit_type = found
-    reason = _why_not_take(
-        *(book, doctor, visit_type, command.starts_at, appointment.patient_id, command.actor, now),
-        appointment,
-    )
-    if reason is not None:
+    visit = visit_at(command.starts_at, visit_type)
+    wanted = with_buffers(visit, visit_type)
+    patient_id, actor = appointment.patient_id, command.actor
+    if reason := _why_not_take(book, doctor, visit, wanted, patient_id, actor, now, appointment):
         return Refusal(reason)
     moved = AppointmentRescheduled(
         appointment_id=appointment.id,
@@ -120,7 +119,7 @@ def _reschedule(
             starts_at=appointment.visit.starts,
             ends_at=appointment.visit.ends,
         ),
-        **_times(doctor, visit_type, command.starts_at),
+        **_times(doctor, visit_type, visit, wanted),
     )
     return [moved]
 
@@ -140,23 +139,22 @@ def _place(book: Book, doctor_id: UUID, code: str) -> tuple[Doctor, VisitType] |
 def _why_not_take(
     book: Book,
     doctor: Doctor,
-    visit_type: VisitType,
-    starts_at: datetime,
+    visit: Interval,
+    wanted: Interval,
     patient_id: UUID,
     actor: Actor,
     now: datetime,
     moving: Appointment | None = None,
 ) -> Reason | None:
     """The whole rule about taking a time: the clock's, the doctor's and the patient's side, in this order."""
-    if starts_at <= now:
+    if visit.starts <= now:
         return Reason.IN_THE_PAST
     by_patient = actor.kind is ActorKind.PATIENT
-    if by_patient and (reason := why_not_now(doctor, starts_at, now)):
+    if by_patient and (reason := why_not_now(doctor, visit.starts, now)):
         return reason
     moving_id = moving.id if moving else None
-    if reason := why_not(doctor, visit_type, starts_at, book.occupied(doctor.id), moving_id):
+    if reason := why_not(doctor, visit, wanted, book.occupied(doctor.id), moving_id):
         return reason
-    visit = visit_at(starts_at, visit_type)
     others = [one for one in book.booked_by(patient_id) if one.id != moving_id]
     if any(visit.overlaps(one.visit) for one in others):
         return Reason.PATIENT_BUSY
@@ -169,7 +167,7 @@ def _why_not_take(
 
 def _too_late(book: Book, appointment: Appointment, now: datetime) -> bool:
     policy = book.doctors[appointment.doctor_id].policy
-    return appointment.visit.starts < now + timedelta(minutes=policy.change_notice_minutes)
+    return appointment.visit.starts < now + minutes(policy.change_notice_minutes)
 
 
 class _Times(TypedDict):
@@ -181,15 +179,14 @@ class _Times(TypedDict):
     occupied_until: datetime
 
 
-def _times(doctor: Doctor, visit_type: VisitType, starts_at: datetime) -> _Times:
-    visit, occupied = visit_at(starts_at, visit_type), occupied_at(starts_at, visit_type)
+def _times(doctor: Doctor, visit_type: VisitType, visit: Interval, wanted: Interval) -> _Times:
     return {
         "doctor_id": doctor.id,
         "visit_type": visit_type.code,
         "starts_at": visit.starts,
         "ends_at": visit.ends,
-        "occupied_from": occupied.starts,
-        "occupied_until": occupied.ends,
+        "occupied_from": wanted.starts,
+        "occupied_until": wanted.ends,
     }
 
 

@@ -6,13 +6,19 @@ A wall time that does not exist (spring) becomes the first instant after the gap
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts.doctors import Hours
 
 _SECOND = timedelta(seconds=1)
+
+
+@cache
+def minutes(count: int) -> timedelta:
+    """So many minutes; made once, as the same few are asked for all the time."""
+    return timedelta(minutes=count)
 
 
 class Interval(NamedTuple):

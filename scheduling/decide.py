@@ -25,11 +25,11 @@ def decide(book: Book, command: Command, now: datetime) -> Outcome:
     `now` is the command's broker time, so that deciding again gives the same answer.
     """
     match command:
-        case RegisterDoctor():
-            return doctors.register(book, command)
-        case UpdateDoctor() | SetWeeklyHours() | BlockTime() | UnblockTime():
-            return doctors.change(book, command, now)
-        case BookAppointment():
+        case BookAppointment():  # by far the most frequent
             return appointments.book(book, command, now)
         case RescheduleAppointment() | CancelAppointment() | RecordOutcome():
             return appointments.change(book, command, now)
+        case UpdateDoctor() | SetWeeklyHours() | BlockTime() | UnblockTime():
+            return doctors.change(book, command, now)
+        case RegisterDoctor():
+            return doctors.register(book, command)

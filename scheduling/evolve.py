@@ -26,22 +26,6 @@ from scheduling.state import Appointment, Book, Doctor, Status, TimeOff
 def evolve(book: Book, fact: Fact, decided_at: datetime) -> None:
     """Write what the fact says into the book. Facts that only answer a command change nothing."""
     match fact:
-        case DoctorUpdated():
-            known = book.doctors[fact.doctor_id]
-            book.doctors[fact.doctor_id] = replace(_doctor(fact), hours=known.hours, time_off=known.time_off)
-        case DoctorRegistered():
-            book.doctors[fact.doctor_id] = _doctor(fact)
-        case WeeklyHoursSet():
-            doctor = book.doctors[fact.doctor_id]
-            book.doctors[doctor.id] = replace(doctor, hours=fact.hours)
-        case TimeBlocked():
-            doctor = book.doctors[fact.doctor_id]
-            away = TimeOff(fact.time_off_id, Interval(fact.starts_at, fact.ends_at), fact.note)
-            book.doctors[doctor.id] = replace(doctor, time_off=(*doctor.time_off, away))
-        case TimeUnblocked():
-            doctor = book.doctors[fact.doctor_id]
-            left = tuple(away for away in doctor.time_off if away.id != fact.time_off_id)
-            book.doctors[doctor.id] = replace(doctor, time_off=left)
         case AppointmentBooked():
             book.put(_appointment(fact, booked_at=decided_at))
         case AppointmentRescheduled():
@@ -59,6 +43,22 @@ def evolve(book: Book, fact: Fact, decided_at: datetime) -> None:
         case OutcomeRecorded():
             appointment = book.appointments[fact.appointment_id]
             book.put(replace(appointment, status=Status(fact.outcome), version=fact.version))
+        case DoctorUpdated():
+            known = book.doctors[fact.doctor_id]
+            book.doctors[fact.doctor_id] = replace(_doctor(fact), hours=known.hours, time_off=known.time_off)
+        case DoctorRegistered():
+            book.doctors[fact.doctor_id] = _doctor(fact)
+        case WeeklyHoursSet():
+            doctor = book.doctors[fact.doctor_id]
+            book.doctors[doctor.id] = replace(doctor, hours=fact.hours)
+        case TimeBlocked():
+            doctor = book.doctors[fact.doctor_id]
+            away = TimeOff(fact.time_off_id, Interval(fact.starts_at, fact.ends_at), fact.note)
+            book.doctors[doctor.id] = replace(doctor, time_off=(*doctor.time_off, away))
+        case TimeUnblocked():
+            doctor = book.doctors[fact.doctor_id]
+            left = tuple(away for away in doctor.time_off if away.id != fact.time_off_id)
+            book.doctors[doctor.id] = replace(doctor, time_off=left)
         case CommandConfirmed() | CommandRefused() | CommandFailed():
             pass
 

@@ -1,10 +1,17 @@
 """What tests over HTTP say again and again."""
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
+from contracts.commands import Command
+from contracts.topics import COMMANDS
+from infra.kafka import start_producer, topic_name
+from infra.keys import Keys
+from ingress.log import CommandLog
 from ingress.problems import Code
 from tests.clinic import Clinic, Patient
 
@@ -84,3 +91,47 @@ async def get(http: httpx.AsyncClient, path: str, who: dict[str, str] | None = N
     response = await http.get(path, headers=who, params=params)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+async def booked(clinic: Clinic, who: dict[str, str], doctor_id: str, starts_at: str, **more: Any) -> str:
+    """A booking that has to be confirmed: the appointment's path."""
+    body = booking(doctor_id, starts_at, **more)
+    return str((await clinic.confirmed("POST", "/v1/appointments", who, body))["links"]["appointment"])
+
+
+async def reschedule(clinic: Clinic, path: str, who: dict[str, str], starts_at: str, **more: Any) -> Any:
+    """A move that has to be confirmed: its command resource."""
+    body = {"starts_at": starts_at, **more}
+    return await clinic.confirmed("POST", f"{path}/reschedule", who, body)
+
+
+async def into_the_past(clinic: Clinic, path: str, days: int = 10) -> None:
+    """Let so many days go by for one appointment."""
+    await clinic.postgres.execute(
+        """
+        UPDATE booking.appointments
+        SET starts_at = starts_at - $2::interval, ends_at = ends_at - $2::interval,
+            occupied = tstzrange(lower(occupied) - $2::interval, upper(occupied) - $2::interval)
+        WHERE id = $1
+        """,
+        *(path.rpartition("/")[2], timedelta(days=days)),
+    )
+
+
+async def events_of(clinic: Clinic, path: str) -> list[tuple[str, dict[str, Any]]]:
+    """Type and data of an appointment's events, by version."""
+    rows = await clinic.postgres.fetch(
+        "SELECT type, data FROM booking.events WHERE subject = $1", path.rpartition("/")[2]
+    )
+    found = [(row["type"], json.loads(row["data"])) for row in rows]
+    return sorted(found, key=lambda event: event[1].get("version", 0))
+
+
+async def appended(clinic: Clinic, command: Command, who: dict[str, str]) -> Any:
+    """A command put on the log past the ingress: what its receipt tells once it is decided."""
+    producer = await start_producer(clinic.settings, "past-the-ingress")
+    log = CommandLog(producer, topic_name(clinic.settings, COMMANDS), clinic.settings.kafka_ack_timeout_ms)
+    receipt = await log.append(command, None)
+    await producer.stop()
+    signed = Keys.load(clinic.settings.master_key_file).sign_receipt(receipt)
+    return await get(clinic.http, f"/v1/commands/{signed}", who, wait=10)

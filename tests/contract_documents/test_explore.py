@@ -1,0 +1,81 @@
+"""Schemathesis asks a running clinic what its OpenAPI document allows, and much that it forbids.
+
+Every answer has to be one that the document names: status, media type, headers, body and problem code; none
+may be a 5xx. Seeded, so that two runs ask the same as far as the clinic's own ids allow.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import StopReason, events, from_schema
+
+from tests.clinic import Clinic
+
+SEED = 20261125
+EXAMPLES_MAX = 8
+TIME_S_MAX = 400
+ENDLESS = "watch"
+
+
+def configuration(url: str, headers: dict[str, str]) -> SchemathesisConfig:
+    """What is asked, how often, and which rules answers are held to: all but those named here."""
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": SEED,
+            "max-time": TIME_S_MAX,
+            "base-url": url,
+            "headers": headers,
+            "continue-on-failure": True,
+            "generation": {"deterministic": True, "max-examples": EXAMPLES_MAX, "database": "none"},
+            "checks": {
+                # Much that is no business of a schema is refused with 422: blank names, days that are over.
+                "positive_data_acceptance": {"enabled": False},
+            },
+        }
+    )
+
+
+def findings(url: str, headers: dict[str, str], only: list[str] | None) -> tuple[Counter[str], list[str]]:
+    """Ask as one caller: how many requests each operation got, and what was wrong with answers."""
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=configuration(url, headers))
+    schema = schema.exclude(operation_id=ENDLESS)
+    schema = schema.include(operation_id=only) if only else schema.exclude(path="/v1/me")
+    asked: Counter[str] = Counter()
+    found: list[str] = []
+    import time; t0=time.time()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.PhaseFinished): print(event.phase.name, time.time()-t0, sum(asked.values()), len(found))
+        if isinstance(event, events.ScenarioFinished):
+            for case in event.recorder.cases.values():
+                asked[case.value.operation.label] += 1
+            found += [
+                f"[{event.phase.value}] {failure.operation}: {failure.title}: {failure.message}"
+                for nodes in event.recorder.checks.values()
+                for node in nodes
+                if node.failure_info
+                for failure in [node.failure_info.failure]
+            ]
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            found.append(repr(getattr(event, "value", None) or getattr(event, "exception", None)))
+        elif isinstance(event, events.EngineFinished):
+            assert event.stop_reason is StopReason.COMPLETED, event.stop_reason
+    return asked, found
+
+
+PATIENTS = [
+    *("book_appointment", "list_appointments", "get_appointment", "get_history", "get_calendar_entry"),
+    *("reschedule_appointment", "cancel_appointment", "get_command", "get_me", "change_me"),
+]
+
+
+@pytest.mark.parametrize("caller", ["staff", "patient", "leaver"])
+async def test_every_answer_is_documented(demo: Clinic, caller: str) -> None:
+    headers = demo.staff if caller == "staff" else (await demo.patient()).headers
+    only = {"staff": None, "patient": PATIENTS, "leaver": ["forget_me"]}[caller]
+    asked, found = await asyncio.to_thread(findings, demo.settings.url, headers, only)
+    print(sum(asked.values()), asked)
+    assert not found, "\n\n".join(sorted(set(found)))
