@@ -28,6 +28,8 @@ from infra.settings import Settings
 REQUEST_TIMEOUT_MS = 10_000
 # A batch of this size carries some 100 commands of a partition in one request.
 BATCH_BYTES_MAX = 64 * 1024
+# A dead letter is a record of the commands' topic (1 MiB at most) with a few headers more.
+RECORD_BYTES_MAX = 2 * 1024 * 1024
 
 
 def topic_name(settings: Settings, topic: Topic) -> str:
@@ -78,6 +80,7 @@ async def start_producer(settings: Settings, client_id: str) -> AIOKafkaProducer
         acks="all",
         enable_idempotence=True,
         max_batch_size=BATCH_BYTES_MAX,
+        max_request_size=RECORD_BYTES_MAX,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
     try:

@@ -3,12 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from infra.errors import TransientError
+from infra.errors import MisconfiguredError, TransientError
 from infra.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -31,6 +32,8 @@ async def _migrate(dsn: str) -> None:
             await connection.commit()
     except OSError as error:
         raise TransientError(f"Postgres does not answer: {error}") from error
+    except asyncpg.PostgresError as error:
+        raise MisconfiguredError(f"Postgres refuses: {error}") from error
     finally:
         await engine.dispose()
 

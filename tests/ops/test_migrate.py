@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from infra.settings import Settings
 from tests.ops.conftest import clinic_command
@@ -58,3 +59,13 @@ async def test_what_was_decided_stays(owner: asyncpg.Connection, table: str) -> 
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await owner.execute(f"DELETE FROM booking.{table}")
+
+
+async def test_a_wrong_password_is_one_sentence(unmigrated: Settings) -> None:
+    user, _, server = unmigrated.postgres_dsn.get_secret_value().partition("@")
+    wrong = unmigrated.model_copy(update={"postgres_dsn": SecretStr(f"{user}x@{server}")})
+
+    answer = clinic_command(wrong, "migrate")
+
+    assert answer.returncode == 1
+    assert answer.stderr == 'Postgres refuses: password authentication failed for user "postgres"\n'
