@@ -3,10 +3,10 @@
 import asyncio
 from pathlib import Path
 
-import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from infra.errors import MisconfiguredError, TransientError
@@ -20,6 +20,7 @@ def migrate(settings: Settings) -> None:
 
     Raises:
         TransientError: Postgres does not answer.
+        MisconfiguredError: it refuses the login or a statement.
     """
     asyncio.run(_migrate(settings.postgres_dsn.get_secret_value()))
 
@@ -32,8 +33,9 @@ async def _migrate(dsn: str) -> None:
             await connection.commit()
     except OSError as error:
         raise TransientError(f"Postgres does not answer: {error}") from error
-    except asyncpg.PostgresError as error:
-        raise MisconfiguredError(f"Postgres refuses: {error}") from error
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig else None
+        raise MisconfiguredError(f"Postgres refuses: {cause or error.orig}") from error
     finally:
         await engine.dispose()
 
