@@ -50,12 +50,14 @@ class CommandConsumer(ConsumerRebalanceListener):
         pool: asyncpg.Pool,
         decider: Decider,
         take: Callable[[int], OwnedPartition],
+        give_up: Callable[[Exception], None],
     ) -> None:
-        """`take` makes what is known of a partition that is owned from now on."""
+        """`take` makes what is known of a partition that is owned from now on; `give_up` ends the process."""
         self._topic = topic
         self._pool = pool
         self._decider = decider
         self._take = take
+        self._give_up = give_up
         self._owned: dict[int, OwnedPartition] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
@@ -124,9 +126,12 @@ class CommandConsumer(ConsumerRebalanceListener):
 
     async def _own(self, partition: TopicPartition) -> None:
         owned = self._take(partition.partition)
-        if await self._position(partition, owned):
-            self._owned[partition.partition] = owned
-            await owned.publisher.run()
+        try:
+            if await self._position(partition, owned):
+                self._owned[partition.partition] = owned
+                await owned.publisher.run()
+        except Exception as error:
+            self._give_up(error)
 
     async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
         while True:

@@ -81,6 +81,7 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
             pool=pool,
             decider=decider,
             take=take,
+            give_up=_give_up,
         )
         await exits.enter_async_context(running(wake_ups.run(), consumer.keep_committing()))
         exits.push_async_callback(consumer.release)
@@ -90,8 +91,8 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
 
 
 def _give_up(error: Exception) -> None:
-    # An idempotent producer that lost count never sends again. A new process gets a new producer id.
-    _log.critical("the producer is broken, restarting", error=repr(error))
+    # A new process begins at the position; and an idempotent producer that lost count needs a new id.
+    _log.critical("events cannot be published, restarting", exc_info=error)
     signal.raise_signal(signal.SIGTERM)
 
 

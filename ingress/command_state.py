@@ -1,6 +1,7 @@
 """The state of a command from its receipt, its decision and its partition's progress. Pure."""
 
 from contracts.command_resource import CommandResource, Links, RefusalBody, State
+from contracts.commands import BookAppointment
 from contracts.decision import Decision
 from contracts.receipt import Receipt
 from contracts.refusals import Reason, Refusal
@@ -20,6 +21,9 @@ def command_resource(
     """
     state, refusal = _state(receipt, decision, dead_lettered)
     appointment = receipt.appointment_id
+    # What would have been made was not, so that there is nothing to link to.
+    made = receipt.command_type == BookAppointment.__name__
+    there = appointment is not None and not (made and state in (State.REFUSED, State.FAILED))
     return CommandResource(
         command_id=receipt.command_id,
         type=receipt.command_type,
@@ -33,7 +37,7 @@ def command_resource(
         refusal=RefusalBody(reason=refusal.reason, detail=refusal.detail) if refusal else None,
         links=Links(
             self=f"/v1/commands/{path_segment}",
-            appointment=f"/v1/appointments/{appointment}" if appointment else None,
+            appointment=f"/v1/appointments/{appointment}" if there else None,
         ),
     )
 
