@@ -23,17 +23,29 @@ TITLES = {
     SECURITY_EVENTS: "Logins, refusals of access, staff reading patient data, exports, forgetting.",
     LOGIN_CHALLENGES: "Login challenges to mail; neither code nor address.",
 }
-HEADERS = {
+ATTRIBUTES = {
     "ce_specversion": "always 1.0",
     "ce_id": "the command's or the event's id",
-    "ce_type": "such as clinic.booking.BookAppointment.v1",
+    "ce_type": "the name and version of the message",
     "ce_source": "the service that wrote it",
     "ce_time": "RFC 3339",
     "ce_subject": "the appointment's id, or else the doctor's",
-    "ce_sequence": "events only: counts a partition's events from 1",
     "content-type": "application/json",
-    "traceparent": "W3C Trace Context, if the request had one",
 }
+SEQUENCE = {"ce_sequence": "counts a partition's events from 1, without a gap"}
+TRACEPARENT = {"traceparent": "W3C Trace Context, if the request had one"}
+DEAD_LETTER = "DeadLetter"
+DEAD_LETTER_HEADERS = {
+    "dlq_reason": "why: a code",
+    "dlq_detail": "why: where and what kind; never a value",
+    "dlq_topic": "where it came from",
+    "dlq_partition": "where it came from",
+    "dlq_offset": "where it came from",
+}
+KEY = {"kafka": {"key": {"type": "string", "format": "uuid", "description": "the doctor's id"}}}
+SCHEMAS = "#/components/schemas/"
+
+Json = dict[str, Any]
 
 router = APIRouter(tags=["operation"])
 
@@ -53,36 +65,69 @@ async def get_asyncapi(request: Request) -> Response:
 
 @cache
 def _document(addresses: tuple[str, ...]) -> str:
-    channels = {
-        topic.name: _channel(topic, address) for topic, address in zip(TOPICS, addresses, strict=True)
-    }
+    messages, schemas = _messages()
     return json.dumps(
         {
             "asyncapi": "3.0.0",
             "info": {"title": "Clinic", "version": "1", "description": "CloudEvents 1.0, binary mode."},
             "defaultContentType": "application/json",
-            "channels": channels,
+            "channels": {
+                topic.name: _channel(topic, address) for topic, address in zip(TOPICS, addresses, strict=True)
+            },
             "operations": {
+                "ask": _operation("send", COMMANDS),
                 "decide": _operation("receive", COMMANDS),
                 "tell": _operation("send", EVENTS),
                 "setAside": _operation("send", DEAD_LETTERS),
             },
-            "components": {"messages": {name: _message(name, schema) for name, schema in _schemas()}},
+            "components": {"messages": messages, "schemas": schemas},
         }
     )
 
 
-def _schemas() -> list[tuple[str, dict[str, Any]]]:
-    return [(file_name.partition(".")[0], schema) for file_name, schema in message_schemas().items()]
+def _messages() -> tuple[dict[str, Json], dict[str, Json]]:
+    """Every message, and the schemas that their payloads share."""
+    events = {model.__name__ for model in FACTS}
+    messages: dict[str, Json] = {
+        DEAD_LETTER: {
+            "title": "A record as it came, with headers that say why it is here",
+            "headers": _headers(DEAD_LETTER_HEADERS, {}),
+            "payload": {},
+            "bindings": {"kafka": {}},
+        }
+    }
+    shared: dict[str, Json] = {}
+    for file_name, schema in message_schemas().items():
+        name = file_name.partition(".")[0]
+        # In a document of its own `#/$defs/…` is the schema's; here it would be this document's.
+        payload = json.loads(json.dumps(schema).replace("#/$defs/", SCHEMAS))
+        del payload["$schema"]
+        for part_name, part in payload.pop("$defs", {}).items():
+            assert shared.setdefault(part_name, part) == part, f"two messages mean different {part_name}"
+        sequence = SEQUENCE if name in events else {}
+        messages[name] = {
+            "name": f"{TYPE_PREFIX}{name}{VERSION_SUFFIX}",
+            "summary": schema["description"],
+            "headers": _headers(ATTRIBUTES | sequence, TRACEPARENT),
+            "payload": payload,
+            "bindings": KEY,
+        }
+    return messages, shared
 
 
-def _channel(topic: Topic, address: str) -> dict[str, Any]:
-    names = {COMMANDS: COMMAND_MODELS, EVENTS: FACTS}.get(topic, ())
+def _headers(required: dict[str, str], optional: dict[str, str]) -> Json:
+    headers = {name: {"type": "string", "description": text} for name, text in (required | optional).items()}
+    return {"type": "object", "required": list(required), "properties": headers}
+
+
+def _channel(topic: Topic, address: str) -> Json:
+    models = {COMMANDS: COMMAND_MODELS, EVENTS: FACTS}.get(topic, ())
+    names = [DEAD_LETTER] if topic == DEAD_LETTERS else [model.__name__ for model in models]
     return {
         "address": address,
         "title": topic.name,
         "description": TITLES[topic],
-        "messages": {model.__name__: {"$ref": f"#/components/messages/{model.__name__}"} for model in names},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {
             "kafka": {
                 "partitions": topic.partitions,
@@ -92,19 +137,5 @@ def _channel(topic: Topic, address: str) -> dict[str, Any]:
     }
 
 
-def _operation(action: str, topic: Topic) -> dict[str, Any]:
-    return {"action": action, "channel": {"$ref": f"#/channels/{topic.name.replace('/', '~1')}"}}
-
-
-def _message(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": f"{TYPE_PREFIX}{name}{VERSION_SUFFIX}",
-        "headers": {
-            "type": "object",
-            "properties": {
-                header: {"type": "string", "description": text} for header, text in HEADERS.items()
-            },
-        },
-        "payload": schema,
-        "bindings": {"kafka": {"key": {"type": "string", "format": "uuid"}}},
-    }
+def _operation(action: str, topic: Topic) -> Json:
+    return {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}}

@@ -1,5 +1,6 @@
 """`GET /v1/doctors/{id}/calendar`: a doctor's days for staff: appointments, time off, free time."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -20,7 +21,7 @@ from ingress.views import AppointmentView, SlotView, local
 from scheduling.calendar import Interval, days, without
 from scheduling.rows import appointment_from_row
 from scheduling.slots import within_hours
-from scheduling.state import Appointment, Doctor, Status
+from scheduling.state import Appointment, Doctor, Opening, Status
 
 DEFAULT_DAYS = 7
 
@@ -130,10 +131,15 @@ def _time_off(here: Resources, doctor: Doctor, period: Interval, zone: ZoneInfo)
 
 
 def _free(doctor: Doctor, appointments: list[Appointment], first: date, last: date) -> list[Interval]:
-    taken = [one.occupied for one in appointments if one.status is Status.BOOKED]
+    occupied = [one.occupied for one in appointments if one.status is Status.BOOKED]
     return [
         free
         for day in days(first, last)
         for opening in doctor.openings(day)
-        for free in without(opening.when, [*opening.away, *taken])
+        for free in _left(opening, occupied)
     ]
+
+
+def _left(opening: Opening, occupied: list[Interval]) -> Iterator[Interval]:
+    taken = [one for one in occupied if one.overlaps(opening.when)]
+    return without(opening.when, [*opening.away, *taken])

@@ -64,7 +64,7 @@ async def get_docs() -> HTMLResponse:
         swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS}/favicon.png",
-        swagger_ui_parameters={"docExpansion": "list", "persistAuthorization": True},
+        swagger_ui_parameters={"docExpansion": "list", "persistAuthorization": True, "validatorUrl": None},
     )
 
 

@@ -69,6 +69,10 @@ class Watcher:
     """Events that one reader has not taken yet. `lost` once it did not keep up: it has to begin again."""
 
     def __init__(self) -> None:
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Drop what waits; the reader finds it in the table, behind its place."""
         self.lost = False
         self._events: asyncio.Queue[StoredEvent] = asyncio.Queue(WAITING_MAX)
 

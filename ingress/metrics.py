@@ -14,7 +14,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 
 REQUESTS = Counter(
     "clinic_http_requests",
-    "Answers begun, by the route's template (`none` where no route matched), method and status.",
+    "Answers begun, by the route's template (`none` for a path without one), method and status.",
     ("route", "method", "status"),
 )
 ANSWER_SECONDS = Histogram(

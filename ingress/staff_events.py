@@ -57,18 +57,25 @@ async def watch(
 
 async def _messages(feed: EventFeed, place: Place, doctor_id: UUID | None) -> AsyncGenerator[bytes, None]:
     # Watch first, then read what is there: what comes in between is seen twice, and dropped by its sequence.
+    now_s = asyncio.get_running_loop().time
     async with feed.watched() as watcher:
         # An id without data is no event, but what a reader comes back with that has seen none yet.
         yield f": here is the book\nid: {place}\n\n".encode()
-        async for event in feed.since(place):
-            if place.take(event) and _wanted(event, doctor_id):
-                yield _message(event, place)
-        while not watcher.lost:
-            live = await watcher.next(HEARTBEAT_INTERVAL_S)
-            if live is None:
-                yield b": still here\n\n"
-            elif place.take(live) and _wanted(live, doctor_id):
-                yield _message(live, place)
+        while True:
+            watcher.begin_again()
+            async for event in feed.since(place):
+                if place.take(event) and _wanted(event, doctor_id):
+                    yield _message(event, place)
+            silent_since_s = now_s()
+            while not watcher.lost:
+                live = await watcher.next(silent_since_s + HEARTBEAT_INTERVAL_S - now_s())
+                if live is not None and place.take(live) and _wanted(live, doctor_id):
+                    yield _message(live, place)
+                elif now_s() >= silent_since_s + HEARTBEAT_INTERVAL_S:
+                    yield f": still here\nid: {place}\n\n".encode()
+                else:
+                    continue
+                silent_since_s = now_s()
 
 
 def _wanted(event: StoredEvent, doctor_id: UUID | None) -> bool:
