@@ -1,6 +1,5 @@
 """`GET /v1/doctors/{id}/calendar`: a doctor's days for staff: appointments, time off, free time."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -21,7 +20,7 @@ from ingress.views import AppointmentView, SlotView, local
 from scheduling.calendar import Interval, days, without
 from scheduling.rows import appointment_from_row
 from scheduling.slots import within_hours
-from scheduling.state import Appointment, Doctor, Opening, Status
+from scheduling.state import Appointment, Doctor, Status
 
 DEFAULT_DAYS = 7
 
@@ -136,10 +135,6 @@ def _free(doctor: Doctor, appointments: list[Appointment], first: date, last: da
         free
         for day in days(first, last)
         for opening in doctor.openings(day)
-        for free in _left(opening, occupied)
+        for free in without(opening.when, [*opening.away, *occupied])
     ]
 
-
-def _left(opening: Opening, occupied: list[Interval]) -> Iterator[Interval]:
-    taken = [one for one in occupied if one.overlaps(opening.when)]
-    return without(opening.when, [*opening.away, *taken])

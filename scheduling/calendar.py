@@ -84,8 +84,8 @@ def days(starts: date, ends: date) -> Iterator[date]:
 def without(interval: Interval, taken: Iterable[Interval]) -> Iterator[Interval]:
     """What is left of an interval, in order, without the parts that are taken."""
     starts = interval.starts
-    for other in sorted(taken):
-        if other.starts > starts and other.starts < interval.ends:
+    for other in sorted(one for one in taken if one.overlaps(interval)):
+        if other.starts > starts:
             yield Interval(starts, other.starts)
         starts = max(starts, other.ends)
     if starts < interval.ends:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ async def patch_me(clinic: Clinic, patient: Patient, **changes: Any) -> Any:
 async def forget(clinic: Clinic, patient: Patient) -> None:
     response = await clinic.http.delete("/v1/me", headers=patient.headers)
     assert (response.status_code, response.content) == (204, b"")
+
+
+async def is_cancelled_by_the_clinic(clinic: Clinic, path: str) -> bool:
+    appointment = await get(clinic.http, path, clinic.staff)
+    return (appointment["status"], appointment["cancelled_by"]) == ("cancelled", "clinic")
 
 
 class TestAPatient:
@@ -147,7 +153,7 @@ class TestAPatient:
             assert secret not in text
             assert secret.encode().hex() not in text
         with pytest.raises(InvalidTag):
-            Keys.load(shared.settings.master_key_file).unwrap(known["id"], row["data_key"]).open(
+            Keys.load(shared.settings.master_key_file).unwrap(row["id"], row["data_key"]).open(
                 row["profile"], "another place"
             )
 
@@ -158,7 +164,7 @@ class TestMyProfile:
         known = await get(shared.http, "/v1/me", patient.headers)
         assert list(known) == FIELDS
         address = some_address()
-        for change, expected in (
+        changes: list[tuple[dict[str, Any], dict[str, Any]]] = [
             ({"name": NAME}, {"name": NAME}),
             ({"phone": PHONE, "language": "de"}, {"phone": PHONE, "language": "de"}),
             ({}, {}),
@@ -167,7 +173,8 @@ class TestMyProfile:
             ({"email": address}, {"email": address}),
             ({"email": address.lower()}, {"email": address.lower()}),
             ({"phone": None, "language": "en"}, {"phone": None, "language": "en"}),
-        ):
+        ]
+        for change, expected in changes:
             known |= expected
             assert await patch_me(shared, patient, **change) == known
             assert await get(shared.http, "/v1/me", patient.headers) == known
@@ -194,21 +201,21 @@ class TestMyProfile:
             for who, status, code in ((shared.staff, 403, "forbidden"), ({}, 401, "unauthenticated")):
                 body = {"name": NAME} if method == "PATCH" else None
                 problem(await shared.http.request(method, "/v1/me", headers=who, json=body), status, code)
-        for body, expected in (
+        for change, expected in (
             ({"email": "ada"}, ["/email"]),
             ({"name": " "}, ["/name"]),
             ({"phone": "12"}, ["/phone"]),
             ({"language": 1}, ["/language"]),
             ({"id": str(patient.id)}, ["/id"]),
         ):
-            assert pointers(await shared.http.patch("/v1/me", headers=patient.headers, json=body)) == expected
+            response = await shared.http.patch("/v1/me", headers=patient.headers, json=change)
+            assert pointers(response) == expected
 
 
 class TestAForgottenPatient:
     async def test_leaves_a_record_without_a_name(self, shared: Clinic) -> None:
-        doctor_id, patient = await shared.doctor(policy={"change_notice_minutes": 60 * 24 * 30}), None
-        other_id = await shared.doctor()
-        patient = await shared.patient()
+        doctor_id = await shared.doctor(policy={"change_notice_minutes": 60 * 24 * 30})
+        other_id, patient = await shared.doctor(), await shared.patient()
         email = (await get(shared.http, "/v1/me", patient.headers))["email"]
         free = await shared.slots(doctor_id)
         visited = await booked(shared, patient.headers, doctor_id, free[0], reason="My left knee")
@@ -225,12 +232,9 @@ class TestAForgottenPatient:
         await forget(shared, patient)
 
         for path in upcoming:
-
-            async def cancelled(path: str = path) -> bool:
-                appointment = await get(shared.http, path, shared.staff)
-                return (appointment["status"], appointment["cancelled_by"]) == ("cancelled", "clinic")
-
-            await until_async(cancelled, "the upcoming appointment is cancelled by the clinic")
+            await until_async(
+                partial(is_cancelled_by_the_clinic, shared, path), "the upcoming appointment is cancelled"
+            )
             [*_, (type_, event)] = await events_of(shared, path)
             assert (type_, event["actor"]["kind"]) == ("AppointmentCancelled", "system")
         assert await shared.slots(doctor_id) == free
@@ -239,7 +243,7 @@ class TestAForgottenPatient:
         problem(answer, 404, "not_found")
         found = await get(shared.http, "/v1/patients", shared.staff, email=email)
         assert found["items"] == []
-        row = await shared.postgres.fetchrow("SELECT * FROM people.patients WHERE id = $1", patient.id)
+        [row] = await shared.postgres.fetch("SELECT * FROM people.patients WHERE id = $1", patient.id)
         assert row["forgotten_at"]
         assert {row["address_index"], row["data_key"], row["profile"]} == {None}
 
@@ -250,7 +254,8 @@ class TestAForgottenPatient:
 
         await forget(shared, patient)
 
-        for method, body in (("GET", None), ("PATCH", {"name": NAME}), ("DELETE", None)):
+        for method in ("GET", "PATCH", "DELETE"):
+            body = {"name": NAME} if method == "PATCH" else None
             again = await shared.http.request(method, "/v1/me", headers=patient.headers, json=body)
             problem(again, 404, "not_found")
         problem(await book(shared, patient, booking(doctor_id, free[4])), 401, "unauthenticated")
@@ -258,9 +263,7 @@ class TestAForgottenPatient:
         by_staff = await shared.send("POST", "/v1/appointments", shared.staff, theirs)
         problem(by_staff, 422, "unknown_patient")
 
-        async def gone() -> bool:
-            return bool((await get(shared.http, path, shared.staff))["status"] == "cancelled")
-
+        gone = partial(is_cancelled_by_the_clinic, shared, path)
         await until_async(gone, "the appointment is cancelled")
         move = {"starts_at": free[4]}
         assert await shared.refused("POST", f"{path}/reschedule", patient.headers, move) == "not_booked"
@@ -320,9 +323,7 @@ class TestAForgottenPatient:
         assert 204 in {answer.status_code for answer in answers[:5]}
         assert {answer.status_code for answer in answers[5:]} <= {200, 404}
 
-        async def gone() -> bool:
-            return bool((await get(shared.http, path, shared.staff))["status"] == "cancelled")
-
+        gone = partial(is_cancelled_by_the_clinic, shared, path)
         await until_async(gone, "the appointment is cancelled")
         types = [type_ for type_, _ in await events_of(shared, path)]
         assert types == ["AppointmentBooked", "AppointmentCancelled"]

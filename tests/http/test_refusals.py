@@ -14,6 +14,8 @@ from contracts.commands import (
     ActorKind,
     BookAppointment,
     CancelAppointment,
+    Command,
+    Outcome,
     RecordOutcome,
     RescheduleAppointment,
     made_id,
@@ -144,11 +146,11 @@ def command_base(at: Setting, actor: Actor | None = None) -> dict[str, Any]:
 async def unknown_appointment(at: Setting) -> Any:
     """The ingress answers 404 before it comes to that."""
     staff = Actor(kind=ActorKind.STAFF, id=uuid4())
-    commands = [
+    commands: list[Command] = [
         RescheduleAppointment(
             **command_base(at), appointment_id=uuid4(), starts_at=instant(at.late), visit_type="checkup"
         ),
-        RecordOutcome(**command_base(at, staff), appointment_id=uuid4(), outcome="completed"),  # type: ignore[arg-type]
+        RecordOutcome(**command_base(at, staff), appointment_id=uuid4(), outcome=Outcome.COMPLETED),
         CancelAppointment(**command_base(at), appointment_id=uuid4()),
     ]
     told = [await appended(at.clinic, command, at.clinic.staff) for command in commands]
@@ -173,7 +175,7 @@ async def not_yours(at: Setting) -> Any:
     path = await booked(at.clinic, other.headers, at.usual, at.late)
     id_, visit = UUID(path.rpartition("/")[2]), {"starts_at": instant(at.late), "visit_type": "checkup"}
     base = command_base(at)
-    commands = [
+    commands: list[Command] = [
         BookAppointment(
             **base, **visit, patient_id=other.id, appointment_id=made_id(base["command_id"], "appointment")
         ),

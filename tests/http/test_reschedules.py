@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.commands import CancelAppointment
+from contracts.commands import Actor, ActorKind, CancelAppointment
 from infra import clock
 from tests.clinic import CHECKUP, Clinic, Patient, instant
 from tests.http.asking import (
@@ -333,7 +333,7 @@ class TestAfterItMovedToAnotherDoctor:
         late = CancelAppointment(
             command_id=clock.new_id(),
             fingerprint="0" * 32,
-            actor={"kind": "patient", "id": patient.id},  # type: ignore[arg-type]
+            actor=Actor(kind=ActorKind.PATIENT, id=patient.id),
             doctor_id=UUID(one),
             appointment_id=UUID(path.rpartition("/")[2]),
         )
