@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import AsyncIterator
 
@@ -19,6 +18,7 @@ from booking_worker.sql import SESSION
 from booking_worker.wake_up import WakeUps
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from infra.background import running
+from infra.garbage import collect_rarely
 from infra.kafka import faststream_connection, start_producer, topic_ids, topic_name
 from infra.postgres import open_pool
 from infra.redis import connect, decided_channel
@@ -99,9 +99,6 @@ def _give_up(error: Exception) -> None:
 def main(settings: Settings) -> None:
     """Decide until SIGTERM or SIGINT."""
     configure_logging(settings.log_level, settings.instance or "worker")
-    # What is decided makes no cycles: collecting them rarely saves a fifth of the time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     uvloop.run(_main(settings))
 
 
@@ -110,5 +107,6 @@ async def _main(settings: Settings) -> None:
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
     async with running_worker(settings):
+        collect_rarely()
         _log.info("deciding")
         await stop.wait()

@@ -96,10 +96,9 @@ class AvailabilityCache:
             SELECT b.*, taken.ids, taken.times
             FROM booking.doctor_books b
             CROSS JOIN LATERAL (
-                SELECT array_agg(a.id ORDER BY a.starts_at) AS ids,
-                    array_agg(a.occupied ORDER BY a.starts_at) AS times
+                SELECT array_agg(a.id) AS ids, array_agg(a.occupied) AS times
                 FROM booking.appointments a
-                WHERE a.doctor_id = b.id AND a.status = 'booked' AND a.occupied && tstzrange($2, $3)
+                WHERE a.doctor_id = b.id AND a.starts_at > $2 AND a.starts_at < $3 AND a.status = 'booked'
             ) taken
             WHERE b.id = $1
             """,

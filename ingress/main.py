@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from contracts.topics import COMMANDS
 from infra.background import running
+from infra.garbage import collect_rarely
 from infra.kafka import start_producer, topic_name
 from infra.keys import Keys
 from infra.postgres import open_pool
@@ -25,6 +26,8 @@ from ingress.resources import Resources
 
 CONNECTIONS_MAX = 10
 STOP_TIMEOUT_S = 4
+# Statements are planned when the tables may still be empty, and kept: never to read them whole.
+SESSION = {"enable_seqscan": "off"}
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +41,9 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     tokens = TokenChecker(load_signing_key(settings.signing_key_file).public_key())
     name = settings.instance or "ingress"
     async with contextlib.AsyncExitStack() as exits:
-        pool = await open_pool(settings.ingress_dsn, name, connections_max=CONNECTIONS_MAX)
+        pool = await open_pool(
+            settings.ingress_dsn, name, connections_max=CONNECTIONS_MAX, server_settings=SESSION
+        )
         exits.push_async_callback(pool.close)
         redis = connect(settings)
         exits.push_async_callback(redis.aclose)
@@ -69,6 +74,7 @@ def main(settings: Settings) -> None:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_resources(settings) as resources:
             app.state.resources = resources
+            collect_rarely()
             yield
 
     uvicorn.run(
