@@ -37,7 +37,8 @@ SELECT ARRAY(SELECT f FROM fence f) AS positions,
     ARRAY(SELECT d.command_id FROM booking.decisions d WHERE d.command_id = ANY($3)) AS decided,
     ARRAY(
         SELECT conflicting.appointment
-        FROM unnest($4::uuid[], $5::timestamptz[], $6::timestamptz[]) AS wanted (doctor_id, ends_at, before)
+        FROM unnest($4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
+            AS wanted (doctor_id, starts_at, ends_at, before)
         CROSS JOIN LATERAL (
             SELECT a AS appointment
             FROM booking.appointments a
@@ -46,14 +47,15 @@ SELECT ARRAY(SELECT f FROM fence f) AS positions,
             ORDER BY a.starts_at DESC, a.id DESC
             LIMIT 3
         ) AS conflicting
+        WHERE upper((conflicting.appointment).occupied) > wanted.starts_at
     ) AS in_the_way,
     ARRAY(
         SELECT upcoming.appointment
-        FROM unnest($7::uuid[]) AS wanted (patient_id)
+        FROM unnest($8::uuid[]) AS wanted (patient_id)
         CROSS JOIN LATERAL (
             SELECT a AS appointment
             FROM booking.appointments a
-            WHERE a.patient_id = wanted.patient_id AND a.starts_at > $8 AND a.status || '' = 'booked'
+            WHERE a.patient_id = wanted.patient_id AND a.starts_at > $9 AND a.status || '' = 'booked'
             ORDER BY a.starts_at, a.id
         ) AS upcoming
     ) AS of_patients

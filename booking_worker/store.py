@@ -26,12 +26,11 @@ VISIT_MAX = timedelta(minutes=VISIT_MINUTES_MAX)
 class Wanted:
     """What a batch has to see besides its doctors.
 
-    `times` has the doctor, the end of the wanted time with its buffers, and a start that no visit in its way
-    is behind.
+    `times` has the doctor, the wanted time with its buffers, and a start that no visit in its way is behind.
     """
 
     command_ids: list[UUID]
-    times: list[tuple[UUID, datetime, datetime]]
+    times: list[tuple[UUID, datetime, datetime, datetime]]
     patient_ids: set[UUID]
     earliest_now: datetime
 
@@ -68,7 +67,7 @@ async def fence_and_load(connection: Connection, topic: str, partitions: list[in
     row = await connection.fetchrow(
         sql.FENCE_AND_LOAD,
         *(topic, partitions, wanted.command_ids),
-        *_columns(wanted.times, 3),
+        *_columns(wanted.times, 4),
         *(list(wanted.patient_ids), wanted.earliest_now - VISIT_MAX),
     )
     assert row is not None, "the position was opened before"

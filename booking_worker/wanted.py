@@ -28,7 +28,7 @@ def wanted(
 
     `doctors` as they were before the batch: a batch ends behind a command that changes what they offer.
     """
-    times: list[tuple[UUID, datetime, datetime]] = []
+    times: list[tuple[UUID, datetime, datetime, datetime]] = []
     patients: set[UUID] = set()
     for item in items:
         match item.command:
@@ -43,8 +43,8 @@ def wanted(
         doctor = doctors.get(command.doctor_id)
         visit_type = doctor.visit_type(code) if doctor else None
         if doctor is not None and visit_type is not None:
-            ends_at = with_buffers(visit_at(command.starts_at, visit_type), visit_type).ends
-            times.append((command.doctor_id, ends_at, ends_at + _buffer_max(doctor)))
+            when = with_buffers(visit_at(command.starts_at, visit_type), visit_type)
+            times.append((command.doctor_id, *when, when.ends + _buffer_max(doctor)))
     ids = [item.command_id for item in items if item.command_id is not None]
     return Wanted(ids, times, patients, min(item.at for item in items))
 
