@@ -69,11 +69,11 @@ class Keys:
         return hmac.digest(self._receipts, content, "sha256")[:MAC_BYTES]
 
     def fingerprint(self, asked: Mapping[str, Any]) -> str:
-        """A keyed hash of what a client asks for (JSON values), the same for the same request. 32 hex digits.
+        """A keyed hash of what a client asks for (JSON values and ids), the same for the same request. 32 hex digits.
 
         Keyed, because it stands on the log beside free text that is sealed.
         """
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str).encode()
         return hmac.digest(self._fingerprints, canonical, "sha256")[:16].hex()
 
     def address_index(self, email: str) -> bytes:

@@ -24,8 +24,7 @@ from ingress.patients import REASON_CONTEXT
 from ingress.problems import Code as ProblemCode
 from ingress.problems import Problem, invalid
 from ingress.resources import Resources, resources
-from ingress.submit import command_id, submit
-from scheduling.state import Appointment
+from ingress.submit import Name, named, submit
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["appointments"])
 
@@ -61,20 +60,17 @@ class OutcomeBody(Model):
 )
 async def book_appointment(request: Request, caller: Caller, body: BookBody) -> Response:
     """The slot is taken if the decision says so, not before."""
-    here = resources(request)
-    id_ = command_id(request, caller)
     patient_id = _patient(caller, body.patient_id)
-    asked = body.model_dump(mode="json") | {"type": "BookAppointment", "patient_id": str(patient_id)}
+    asked = body.model_dump(mode="json") | {"patient_id": patient_id}
+    name = named(request, caller, BookAppointment, **asked)
     command = BookAppointment(
-        command_id=id_,
-        fingerprint=here.keys.fingerprint(asked),
-        actor=caller,
+        **name,
         doctor_id=body.doctor_id,
-        appointment_id=made_id(id_, "appointment"),
+        appointment_id=made_id(name["command_id"], "appointment"),
         patient_id=patient_id,
         visit_type=body.visit_type,
         starts_at=body.starts_at,
-        reason=await _sealed_reason(here, caller, patient_id, body.reason),
+        reason=await _sealed_reason(resources(request), caller, patient_id, body.reason),
     )
     return await submit(request, command)
 
@@ -88,20 +84,12 @@ async def reschedule_appointment(
     request: Request, caller: Caller, appointment_id: PathId, body: RescheduleBody
 ) -> Response:
     """To another time, and perhaps another doctor, in one step: never both times or neither."""
-    here = resources(request)
-    id_ = command_id(request, caller)
-    appointment = await find_appointment(here, caller, appointment_id)
-    asked = {
-        "type": "RescheduleAppointment",
-        "appointment_id": str(appointment_id),
-        **body.model_dump(mode="json"),
-    }
+    asked = body.model_dump(mode="json") | {"appointment_id": appointment_id}
+    name = named(request, caller, RescheduleAppointment, **asked)
+    doctor_id = await _doctor_asked(request, caller, name, appointment_id)
     command = RescheduleAppointment(
-        command_id=id_,
-        # Of what was asked, not of the doctor it stands for, who may be another one when it is repeated.
-        fingerprint=here.keys.fingerprint(asked),
-        actor=caller,
-        doctor_id=body.doctor_id or await _doctor_asked(here, id_, appointment),
+        **name,
+        doctor_id=body.doctor_id or doctor_id,
         appointment_id=appointment_id,
         starts_at=body.starts_at,
         visit_type=body.visit_type,
@@ -121,19 +109,12 @@ async def cancel_appointment(
     reason: Annotated[Code | None, Query(description="a code; for staff")] = None,
 ) -> Response:
     """Cancelling what is cancelled already is confirmed."""
-    here = resources(request)
-    id_ = command_id(request, caller)
+    name = named(request, caller, CancelAppointment, appointment_id=appointment_id, reason=reason)
     if reason is not None and caller.kind is not ActorKind.STAFF:
         raise Problem(ProblemCode.FORBIDDEN, "Only staff give a reason.")
-    appointment = await find_appointment(here, caller, appointment_id)
     command = CancelAppointment(
-        command_id=id_,
-        # Not of the doctor, who may be another one when the request is repeated.
-        fingerprint=here.keys.fingerprint(
-            {"type": "CancelAppointment", "appointment_id": str(appointment_id), "reason": reason}
-        ),
-        actor=caller,
-        doctor_id=await _doctor_asked(here, id_, appointment),
+        **name,
+        doctor_id=await _doctor_asked(request, caller, name, appointment_id),
         appointment_id=appointment_id,
         reason=reason,
     )
@@ -149,28 +130,29 @@ async def record_outcome(
     request: Request, caller: Staff, appointment_id: PathId, body: OutcomeBody
 ) -> Response:
     """Staff only, once the visit has begun."""
-    here = resources(request)
-    id_ = command_id(request, caller)
-    appointment = await find_appointment(here, caller, appointment_id)
-    asked = {"type": "RecordOutcome", "appointment_id": str(appointment_id), "outcome": body.outcome}
+    name = named(request, caller, RecordOutcome, appointment_id=appointment_id, outcome=body.outcome)
     command = RecordOutcome(
-        command_id=id_,
-        fingerprint=here.keys.fingerprint(asked),
-        actor=caller,
-        doctor_id=await _doctor_asked(here, id_, appointment),
+        **name,
+        doctor_id=await _doctor_asked(request, caller, name, appointment_id),
         appointment_id=appointment_id,
         outcome=body.outcome,
     )
     return await submit(request, command)
 
 
-async def _doctor_asked(here: Resources, command_id: UUID, appointment: Appointment) -> UUID:
-    """The doctor whom a command that names none is about: of a repeated one, the one of the first time."""
+async def _doctor_asked(request: Request, caller: Actor, name: Name, appointment_id: UUID) -> UUID:
+    """The doctor whom a command that names none is about: of a repeated one, the one of the first time.
+
+    Raises:
+        Problem: 404, there is no such appointment that the caller may know of.
+    """
+    here = resources(request)
+    appointment = await find_appointment(here, caller, appointment_id)
     key = await here.pool.fetchval(
         """
         SELECT key FROM booking.events WHERE subject = $1 AND subject <> key AND command_id = $2 LIMIT 1
         """,
-        *(str(appointment.id), command_id),
+        *(str(appointment_id), name["command_id"]),
     )
     return appointment.doctor_id if key is None else UUID(key)
 

@@ -137,4 +137,3 @@ def _free(doctor: Doctor, appointments: list[Appointment], first: date, last: da
         for opening in doctor.openings(day)
         for free in without(opening.when, [*opening.away, *occupied])
     ]
-

@@ -10,7 +10,7 @@ from ingress.openapi import write
 from ingress.paths import PathId
 from ingress.problems import Code
 from ingress.resources import resources
-from ingress.submit import command_id, submit
+from ingress.submit import named, submit
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["doctors"])
 
@@ -46,16 +46,13 @@ class ScheduleBody(Model):
 @router.post("/v1/doctors", summary="Register a doctor", **write(Code.FORBIDDEN))
 async def register_doctor(request: Request, caller: Staff, body: RegisterBody) -> Response:
     """Staff only. The doctor has no hours yet. The time zone is the clinic's if none is given."""
-    here = resources(request)
-    id_ = command_id(request, caller)
+    name = named(request, caller, RegisterDoctor, **body.model_dump(mode="json"))
     command = RegisterDoctor(
-        command_id=id_,
-        fingerprint=here.keys.fingerprint({"type": "RegisterDoctor", **body.model_dump(mode="json")}),
-        actor=caller,
-        doctor_id=body.id or made_id(id_, "doctor"),
+        **name,
+        doctor_id=body.id or made_id(name["command_id"], "doctor"),
         name=body.name,
         specialty=body.specialty,
-        time_zone=body.time_zone or here.settings.time_zone,
+        time_zone=body.time_zone or resources(request).settings.time_zone,
         visit_types=body.visit_types,
         policy=body.policy,
     )
@@ -69,11 +66,9 @@ async def register_doctor(request: Request, caller: Staff, body: RegisterBody) -
 )
 async def set_schedule(request: Request, caller: Staff, doctor_id: PathId, body: ScheduleBody) -> Response:
     """Staff only. Replaces all hours. Bookings that no longer fit stay."""
-    asked = {"type": "SetWeeklyHours", "doctor_id": str(doctor_id), **body.model_dump(mode="json")}
+    name = named(request, caller, SetWeeklyHours, doctor_id=doctor_id, **body.model_dump(mode="json"))
     command = SetWeeklyHours(
-        command_id=command_id(request, caller),
-        fingerprint=resources(request).keys.fingerprint(asked),
-        actor=caller,
+        **name,
         doctor_id=doctor_id,
         hours=body.hours,
     )
@@ -87,11 +82,9 @@ async def set_schedule(request: Request, caller: Staff, doctor_id: PathId, body:
 )
 async def update_doctor(request: Request, caller: Staff, doctor_id: PathId, body: UpdateBody) -> Response:
     """Staff only. An inactive doctor keeps the bookings and takes no new ones."""
-    asked = {"type": "UpdateDoctor", "doctor_id": str(doctor_id), **body.model_dump(mode="json")}
+    name = named(request, caller, UpdateDoctor, doctor_id=doctor_id, **body.model_dump(mode="json"))
     command = UpdateDoctor(
-        command_id=command_id(request, caller),
-        fingerprint=resources(request).keys.fingerprint(asked),
-        actor=caller,
+        **name,
         doctor_id=doctor_id,
         name=body.name,
         specialty=body.specialty,

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID, uuid5
 
 from fastapi import Request, Response
@@ -25,8 +25,18 @@ _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGN
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def command_id(request: Request, caller: Actor) -> UUID:
-    """The command's name: the same for the same caller and `Idempotency-Key`, for ever.
+class Name(TypedDict):
+    """How a command is known: its id, who asks, and the fingerprint of what is asked."""
+
+    command_id: UUID
+    actor: Actor
+    fingerprint: str
+
+
+def named(request: Request, caller: Actor, command_type: type[Command], **asked: Any) -> Name:
+    """The command's name. Its id is the same for the same caller and `Idempotency-Key`, for ever.
+
+    `asked` is what the client asks for, as it said it: path and body, not what is looked up for it.
 
     Raises:
         Problem: 400, there is no usable key.
@@ -36,7 +46,11 @@ def command_id(request: Request, caller: Actor) -> UUID:
     if found is None:
         detail = "One Idempotency-Key of 1 to 255 visible ASCII characters is needed."
         raise Problem(Code.IDEMPOTENCY_KEY_MISSING, detail)
-    return uuid5(_KEYS, f"{caller.kind}:{caller.id}:{found[1] or found[0]}")
+    return {
+        "command_id": uuid5(_KEYS, f"{caller.kind}:{caller.id}:{found[1] or found[0]}"),
+        "actor": caller,
+        "fingerprint": resources(request).keys.fingerprint({"type": command_type.__name__, **asked}),
+    }
 
 
 def wait_s(request: Request) -> int | None:

@@ -13,7 +13,7 @@ from ingress.openapi import write
 from ingress.paths import PathId
 from ingress.problems import Code
 from ingress.resources import resources
-from ingress.submit import command_id, submit
+from ingress.submit import named, submit
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["doctors"])
 
@@ -41,18 +41,14 @@ class TimeOffBody(Model):
 )
 async def block_time(request: Request, caller: Staff, doctor_id: PathId, body: TimeOffBody) -> Response:
     """Staff only."""
-    keys = resources(request).keys
-    id_ = command_id(request, caller)
-    asked = {"type": "BlockTime", "doctor_id": str(doctor_id), **body.model_dump(mode="json")}
+    name = named(request, caller, BlockTime, doctor_id=doctor_id, **body.model_dump(mode="json"))
     command = BlockTime(
-        command_id=id_,
-        fingerprint=keys.fingerprint(asked),
-        actor=caller,
+        **name,
         doctor_id=doctor_id,
-        time_off_id=made_id(id_, "time-off"),
+        time_off_id=made_id(name["command_id"], "time-off"),
         starts_at=body.starts_at,
         ends_at=body.ends_at,
-        note=keys.seal_note(body.note),
+        note=resources(request).keys.seal_note(body.note),
         cancel_conflicting=body.cancel_conflicting,
     )
     return await submit(request, command)
@@ -65,11 +61,8 @@ async def block_time(request: Request, caller: Staff, doctor_id: PathId, body: T
 )
 async def unblock_time(request: Request, caller: Staff, doctor_id: PathId, time_off_id: PathId) -> Response:
     """Staff only. Bookings that were cancelled stay cancelled."""
-    asked = {"type": "UnblockTime", "doctor_id": str(doctor_id), "time_off_id": str(time_off_id)}
     command = UnblockTime(
-        command_id=command_id(request, caller),
-        fingerprint=resources(request).keys.fingerprint(asked),
-        actor=caller,
+        **named(request, caller, UnblockTime, doctor_id=doctor_id, time_off_id=time_off_id),
         doctor_id=doctor_id,
         time_off_id=time_off_id,
     )
