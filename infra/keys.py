@@ -69,7 +69,7 @@ class Keys:
         return hmac.digest(self._receipts, content, "sha256")[:MAC_BYTES]
 
     def fingerprint(self, asked: Mapping[str, Any]) -> str:
-        """A keyed hash of what a client asks for (JSON values and ids), the same for the same request. 32 hex digits.
+        """A keyed hash of what a client asks for (JSON values and ids). 32 hexadecimal digits.
 
         Keyed, because it stands on the log beside free text that is sealed.
         """
