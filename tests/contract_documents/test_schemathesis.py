@@ -34,6 +34,8 @@ def configuration(url: str, headers: dict[str, str], linked: bool) -> Schemathes
                 "positive_data_acceptance": {"enabled": False},
                 # The id of an appointment is known before it is decided whether there will be one.
                 "ensure_resource_availability": {"enabled": False},
+                # Cancelling (DELETE) frees the time; the appointment stays on record.
+                "use_after_free": {"enabled": False},
             },
             "phases": {"stateful": {"enabled": linked}},
         }
