@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import asyncpg
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
@@ -71,12 +72,12 @@ async def list_appointments(
         "starts_at < {}": _start(starts_until, zone, days=1),
         "(starts_at, id) > ({}, {})": _key(cursor),
     }
-    items = await _select(here, conditions, limit + 1)
-    more = len(items) > limit
-    items = items[:limit]
+    rows = await _select(here, conditions, limit + 1)
+    more = len(rows) > limit
+    rows = rows[:limit]
     page = AppointmentList(
-        items=[AppointmentView.of(item, zone) for item in items],
-        next_cursor=cursor_after([items[-1].visit.starts.isoformat(), str(items[-1].id)]) if more else None,
+        items=[AppointmentView.of_row(row, zone) for row in rows],
+        next_cursor=cursor_after([rows[-1]["starts_at"].isoformat(), str(rows[-1]["id"])]) if more else None,
     )
     return Response(page.model_dump_json(), media_type="application/json")
 
@@ -157,7 +158,7 @@ def _patient_filter(caller: Actor, wanted: UUID | None) -> UUID | None:
     return caller.id
 
 
-async def _select(here: Resources, conditions: Mapping[str, Any], limit: int) -> list[Appointment]:
+async def _select(here: Resources, conditions: Mapping[str, Any], limit: int) -> list[asyncpg.Record]:
     """The first appointments that meet the conditions; one whose value is None is no condition.
 
     Only what is asked stands in the statement, so that each kind of question is planned for itself.
@@ -170,12 +171,12 @@ async def _select(here: Resources, conditions: Mapping[str, Any], limit: int) ->
             places = range(len(values) + 1, len(values) + 1 + len(some))
             parts.append(condition.format(*(f"${place}" for place in places)))
             values += some
-    rows = await here.pool.fetch(
+    rows: list[asyncpg.Record] = await here.pool.fetch(
         f"SELECT * FROM booking.appointments WHERE {' AND '.join(parts)} "  # noqa: S608 - our own words
         f"ORDER BY starts_at, id LIMIT {limit}",
         *values,
     )
-    return [appointment_from_row(row) for row in rows]
+    return rows
 
 
 def _start(bound: date | None, zone: ZoneInfo, days: int) -> datetime | None:

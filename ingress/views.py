@@ -12,6 +12,7 @@ from contracts.commands import ActorKind
 from contracts.doctors import Hours, Policy, VisitType
 from contracts.events import CancelledBy
 from contracts.fields import Model, rfc3339
+from scheduling.rows import Row
 from scheduling.state import Appointment, Doctor, Status
 
 
@@ -111,6 +112,23 @@ class AppointmentView(Model):
             booked_at=local(appointment.booked_at, zone),
             cancelled_by=appointment.cancelled_by,
             cancel_reason=appointment.cancel_reason,
+        )
+
+    @classmethod
+    def of_row(cls, row: Row, zone: ZoneInfo) -> "AppointmentView":
+        """The same from a row of `booking.appointments`: for pages, which are many."""
+        return cls(
+            id=row["id"],
+            doctor_id=row["doctor_id"],
+            patient_id=row["patient_id"],
+            visit_type=row["visit_type"],
+            starts_at=local(row["starts_at"], zone),
+            ends_at=local(row["ends_at"], zone),
+            status=row["status"],
+            version=row["version"],
+            booked_at=local(row["booked_at"], zone),
+            cancelled_by=row["cancelled_by"],
+            cancel_reason=row["cancel_reason"],
         )
 
 
