@@ -1,0 +1,287 @@
+"""The rules of the book, one command after the other, as the contract tells them; nothing of the product.
+
+Slow and plain on purpose. Instants are UTC. An answer is `confirmed` or the reason of the refusal.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+CONFIRMED = "confirmed"
+STAFF = "staff"
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class VisitType:
+    code: str
+    minutes: int
+    buffer_before_minutes: int = 0
+    buffer_after_minutes: int = 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    slot_minutes: int = 15
+    min_notice_minutes: int = 60
+    horizon_days: int = 90
+    change_notice_minutes: int = 120
+    max_active_per_patient: int = 3
+
+
+@dataclass(frozen=True)
+class Hours:
+    weekday: int
+    starts: time
+    ends: time
+    valid_from: date = date.min
+    valid_until: date = date.max
+
+    def valid_on(self, day: date) -> bool:
+        return self.weekday == day.isoweekday() and self.valid_from <= day <= self.valid_until
+
+
+@dataclass(frozen=True)
+class Doctor:
+    time_zone: str
+    visit_types: tuple[VisitType, ...]
+    policy: Policy
+    active: bool = True
+    hours: tuple[Hours, ...] = ()
+    time_off: dict[str, Span] = field(default_factory=dict)
+
+    def visit_type(self, code: str) -> VisitType | None:
+        return next((one for one in self.visit_types if one.code == code), None)
+
+    def openings(self, day: date) -> list[Span]:
+        mine = [hours for hours in self.hours if hours.valid_on(day)]
+        spans = [(instants(self.time_zone, day, one.starts)[0], one) for one in mine]
+        return [(opens, instants(self.time_zone, day, one.ends)[-1]) for opens, one in spans]
+
+
+@dataclass(frozen=True)
+class Appointment:
+    doctor: str
+    patient: str
+    visit_type: str
+    visit: Span
+    occupied: Span
+    booked_at: datetime
+    status: str = "booked"
+    version: int = 1
+    cancelled_by: str | None = None
+    cancel_reason: str | None = None
+
+
+@cache
+def wall_clock(time_zone: str, day: date) -> list[tuple[datetime, datetime]]:
+    """What the clock on the wall shows, minute by minute, around a day: instant and local time."""
+    minutes = (datetime.combine(day, time(12), UTC) + number * MINUTE for number in range(-36 * 60, 36 * 60))
+    return [(minute, minute.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)) for minute in minutes]
+
+
+@cache
+def instants(time_zone: str, day: date, wall: time) -> list[datetime]:
+    """When it shows that: once, twice (autumn), or never (spring): then the first instant after the gap."""
+    shown = wall_clock(time_zone, day)
+    wanted = datetime.combine(day, wall)
+    found = [instant for instant, local in shown if local == wanted]
+    return found or [next(instant for instant, local in shown if local > wanted)]
+
+
+def overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+class Book:
+    """Everything that was decided. `patient` of an actor is its id, or `STAFF`."""
+
+    def __init__(self) -> None:
+        self.doctors: dict[str, Doctor] = {}
+        self.appointments: dict[str, Appointment] = {}
+
+    def register(self, id_: str, doctor: Doctor) -> str:
+        if id_ in self.doctors:
+            return "already_registered"
+        self.doctors[id_] = doctor
+        return CONFIRMED
+
+    def update(self, id_: str, changes: dict[str, Any]) -> str:
+        if id_ not in self.doctors:
+            return "unknown_doctor"
+        policy = replace(self.doctors[id_].policy, **changes.get("policy", {}))
+        self.doctors[id_] = replace(self.doctors[id_], **{**changes, "policy": policy})
+        return CONFIRMED
+
+    def set_hours(self, id_: str, hours: tuple[Hours, ...]) -> str:
+        if id_ not in self.doctors:
+            return "unknown_doctor"
+        for number, one in enumerate(hours):
+            for other in hours[:number]:
+                at_once = one.starts < other.ends and other.starts < one.ends
+                first = max(one.valid_from, other.valid_from)
+                last = min(one.valid_until, other.valid_until)
+                if one.weekday == other.weekday and at_once and first <= last:
+                    return "overlapping_hours"
+        return self.update(id_, {"hours": hours})
+
+    def block(self, id_: str, time_off: str, when: Span, cancel_conflicting: bool, now: datetime) -> str:
+        if id_ not in self.doctors:
+            return "unknown_doctor"
+        if when[1] <= now:
+            return "in_the_past"
+        to_come = [(key, one.visit) for key, one in self._booked(doctor=id_) if one.visit[1] > now]
+        in_the_way = [key for key, visit in to_come if overlap(visit, when)]
+        if in_the_way and not cancel_conflicting:
+            return f"conflicts_with_bookings {len(in_the_way)}"
+        for key in in_the_way:
+            self._cancel(key, "clinic", "time_off")
+        self.doctors[id_].time_off[time_off] = when
+        return CONFIRMED
+
+    def unblock(self, id_: str, time_off: str) -> str:
+        if id_ not in self.doctors:
+            return "unknown_doctor"
+        if self.doctors[id_].time_off.pop(time_off, None) is None:
+            return "unknown_time_off"
+        return CONFIRMED
+
+    def book(
+        self, actor: str, id_: str, patient: str, doctor: str, code: str, starts: datetime, now: datetime
+    ) -> str:
+        if actor not in (STAFF, patient):
+            return "not_yours"
+        place = self._place(doctor, code, starts)
+        if isinstance(place, str):
+            return place
+        if why := self._why_not(actor, patient, doctor, *place, now, moving=None):
+            return why
+        self.appointments[id_] = Appointment(doctor, patient, code, *place, booked_at=now)
+        return CONFIRMED
+
+    def reschedule(
+        self, actor: str, id_: str, starts: datetime, now: datetime, doctor: str | None, code: str | None
+    ) -> str:
+        if why := self._why_not_change(actor, id_, now):
+            return why
+        before = self.appointments[id_]
+        doctor, code = doctor or before.doctor, code or before.visit_type
+        place = self._place(doctor, code, starts)
+        if isinstance(place, str):
+            return place
+        if why := self._why_not(actor, before.patient, doctor, *place, now, moving=id_):
+            return why
+        visit, occupied = place
+        moved = replace(before, doctor=doctor, visit_type=code, visit=visit, occupied=occupied)
+        self.appointments[id_] = replace(moved, version=before.version + 1)
+        return CONFIRMED
+
+    def cancel(self, actor: str, id_: str, now: datetime, reason: str | None) -> str:
+        one = self.appointments.get(id_)
+        if one and one.status == "cancelled" and actor in (STAFF, one.patient):
+            return CONFIRMED
+        if why := self._why_not_change(actor, id_, now):
+            return why
+        self._cancel(id_, "staff" if actor == STAFF else "patient", reason)
+        return CONFIRMED
+
+    def record_outcome(self, id_: str, outcome: str, now: datetime) -> str:
+        if why := self._why_not_change(STAFF, id_, now):
+            return why
+        if now < self.appointments[id_].visit[0]:
+            return "not_started"
+        self.appointments[id_] = replace(self.appointments[id_], status=outcome)
+        return CONFIRMED
+
+    def free_slots(self, doctor: str, code: str, day: date, now: datetime) -> list[datetime]:
+        """What a patient who has no appointment could book on that local date."""
+        return [starts for starts in self._grid(doctor, day) if self._is_free(doctor, code, starts, now)]
+
+    def _grid(self, doctor: str, day: date) -> list[datetime]:
+        step = self.doctors[doctor].policy.slot_minutes * MINUTE
+        starts = set()
+        for opens, closes in self.doctors[doctor].openings(day):
+            starts |= {opens + number * step for number in range((max(closes, opens) - opens) // step + 1)}
+        return sorted(starts)
+
+    def _is_free(self, doctor: str, code: str, starts: datetime, now: datetime) -> bool:
+        place = self._place(doctor, code, starts)
+        return not isinstance(place, str) and not self._why_not("", "", doctor, *place, now, moving=None)
+
+    def _booked(self, **where: str) -> Iterator[tuple[str, Appointment]]:
+        for key, one in list(self.appointments.items()):
+            if one.status == "booked" and all(getattr(one, name) == value for name, value in where.items()):
+                yield key, one
+
+    def _cancel(self, id_: str, by: str, reason: str | None) -> None:
+        one = self.appointments[id_]
+        gone = replace(one, status="cancelled", cancelled_by=by, cancel_reason=reason)
+        self.appointments[id_] = replace(gone, version=one.version + 1)
+
+    def _place(self, doctor: str, code: str, starts: datetime) -> tuple[Span, Span] | str:
+        if doctor not in self.doctors:
+            return "unknown_doctor"
+        if not self.doctors[doctor].active:
+            return "doctor_inactive"
+        kind = self.doctors[doctor].visit_type(code)
+        if kind is None:
+            return "unknown_visit_type"
+        ends = starts + kind.minutes * MINUTE
+        before, after = kind.buffer_before_minutes * MINUTE, kind.buffer_after_minutes * MINUTE
+        return (starts, ends), (starts - before, ends + after)
+
+    def _why_not(
+        self,
+        actor: str,
+        patient: str,
+        doctor: str,
+        visit: Span,
+        occupied: Span,
+        now: datetime,
+        moving: str | None,
+    ) -> str | None:
+        starts, ends = visit
+        policy = self.doctors[doctor].policy
+        if starts <= now:
+            return "in_the_past"
+        if actor != STAFF and starts < now + policy.min_notice_minutes * MINUTE:
+            return "too_soon"
+        if actor != STAFF and starts > now + policy.horizon_days * DAY:
+            return "too_far_ahead"
+        day = starts.astimezone(ZoneInfo(self.doctors[doctor].time_zone)).date()
+        around = [o for o in self.doctors[doctor].openings(day) if o[0] <= starts and ends <= o[1]]
+        if not around:
+            return "outside_hours"
+        if all((starts - opens) % (policy.slot_minutes * MINUTE) for opens, _ in around):
+            return "not_a_slot"
+        if any(overlap(visit, away) for away in self.doctors[doctor].time_off.values()):
+            return "in_time_off"
+        with_doctor = [one for key, one in self._booked(doctor=doctor) if key != moving]
+        if any(overlap(occupied, one.occupied) for one in with_doctor):
+            return "slot_taken"
+        if any(overlap(visit, one.visit) for key, one in self._booked(patient=patient) if key != moving):
+            return "patient_busy"
+        active = sum(one.patient == patient and one.visit[0] > now for one in with_doctor)
+        # A move within the doctor's book makes the patient's appointments no more.
+        stays = moving is not None and self.appointments[moving].doctor == doctor
+        if actor != STAFF and not stays and active >= policy.max_active_per_patient:
+            return "too_many_active"
+        return None
+
+    def _why_not_change(self, actor: str, id_: str, now: datetime) -> str | None:
+        one = self.appointments.get(id_)
+        if one is None:
+            return "unknown_appointment"
+        if actor not in (STAFF, one.patient):
+            return "not_yours"
+        if one.status != "booked":
+            return "not_booked"
+        notice = self.doctors[one.doctor].policy.change_notice_minutes * MINUTE
+        if actor != STAFF and one.visit[0] < now + notice:
+            return "too_late_to_change"
+        return None
