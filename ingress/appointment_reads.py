@@ -172,8 +172,11 @@ async def _select(here: Resources, conditions: Mapping[str, Any], limit: int) ->
             parts.append(condition.format(*(f"${place}" for place in places)))
             values += some
     rows: list[asyncpg.Record] = await here.pool.fetch(
-        f"SELECT * FROM booking.appointments WHERE {' AND '.join(parts)} "  # noqa: S608 - our own words
-        f"ORDER BY starts_at, id LIMIT {limit}",
+        f"""
+        SELECT id, doctor_id, patient_id, visit_type, starts_at, ends_at, status, version, booked_at,
+            cancelled_by, cancel_reason
+        FROM booking.appointments WHERE {" AND ".join(parts)} ORDER BY starts_at, id LIMIT {limit}
+        """,  # noqa: S608 - our own words
         *values,
     )
     return rows
