@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--data DIR] [--seconds S] [--json] [bookings] [reads] [backlog]`."""
+"""`python -m benchmarks [--data DIR] [--seconds S] [--json] [NAME …]`."""
 
 import argparse
 import sys
@@ -6,12 +6,17 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import backlog, bookings, fixture, reads, report, stack
+from benchmarks import appointments, backlog, bookings, fixture, reads, report, stack, storm
 from infra.errors import ClinicError
 from infra.settings import DEFAULT_DATA_DIR, Settings
 
-NAMES = ("bookings", "reads", "backlog")
-OVER_HTTP = {"bookings": bookings.measure, "reads": reads.measure}
+NAMES = ("bookings", "reads", "appointments", "storm", "backlog")
+OVER_HTTP = {
+    "bookings": bookings.measure,
+    "reads": reads.measure,
+    "appointments": appointments.measure,
+    "storm": storm.measure,
+}
 
 
 async def _measure(

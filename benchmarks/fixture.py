@@ -29,6 +29,8 @@ ORDINARY_DOCTORS = 6
 # In the largest part a patient gets some five appointments.
 PATIENTS = 10_000
 ORDINARY_PATIENTS = 200
+# Of the parts that need some who have nothing booked yet.
+NEW_PATIENTS = 1_001
 WEEKS = 4
 IN_FLIGHT_MAX = 20
 CONNECTIONS_MAX = 4
@@ -59,6 +61,8 @@ class Clinic:
     ordinary: Book
     weeks: list[bytes]
     """Requests for one week's free slots, of the ordinary doctors by turns."""
+    new_patients: list[bytes]
+    """Tokens of patients who have no appointments until a part makes some."""
 
     @property
     def url(self) -> str:
@@ -74,23 +78,30 @@ async def set_up(settings: Settings, data_dir: Path) -> Clinic:
     """
     run = clock.new_id().hex[:8]
     zone = ZoneInfo(settings.time_zone)
-    busy_ids = await _register_doctors(settings, run, "busy", BUSY, BUSY_DOCTORS)
-    ordinary_ids = await _register_doctors(settings, run, "ordinary", ORDINARY, ORDINARY_DOCTORS)
-    patient_ids = await _register_patients(settings, run, PATIENTS + ORDINARY_PATIENTS)
+    busy_ids = await register_doctors(settings, run, "busy", BUSY, BUSY_DOCTORS)
+    ordinary_ids = await register_doctors(settings, run, "ordinary", ORDINARY, ORDINARY_DOCTORS)
+    patient_ids = await _register_patients(settings, run, PATIENTS + ORDINARY_PATIENTS + NEW_PATIENTS)
     tokens = _tokens(settings, patient_ids)
     await _show(settings, tokens)
+    ordinary_tokens = tokens[PATIENTS : PATIENTS + ORDINARY_PATIENTS]
     return Clinic(
         settings,
         data_dir,
         busy=_book(settings, f"{run}-busy", busy_ids, BUSY, zone, tokens[:PATIENTS]),
-        ordinary=_book(settings, f"{run}-ordinary", ordinary_ids, ORDINARY, zone, tokens[PATIENTS:]),
+        ordinary=_book(settings, f"{run}-ordinary", ordinary_ids, ORDINARY, zone, ordinary_tokens),
         weeks=_weeks(settings, ordinary_ids, zone),
+        new_patients=tokens[-NEW_PATIENTS:],
     )
 
 
-async def _register_doctors(
+async def register_doctors(
     settings: Settings, run: str, kind: str, practice: Practice, count: int
 ) -> list[UUID]:
+    """Doctors with hours, confirmed. `run` and `kind` make their names and idempotency keys.
+
+    Raises:
+        ClinicError: the stack does not take them.
+    """
     headers = {"Authorization": f"Bearer {staff_token(settings)}"}
     async with httpx.AsyncClient(base_url=settings.url, headers=headers, trust_env=False) as http:
         sender = Sender(http, IN_FLIGHT_MAX)
@@ -145,11 +156,12 @@ def _tokens(settings: Settings, patient_ids: Sequence[UUID]) -> list[bytes]:
 async def _show(settings: Settings, tokens: Sequence[bytes]) -> None:
     # The ingress remembers a token whose signature it checked, as of patients who looked around before.
     nowhere = f"/v1/appointments/{UUID(int=0)}"
-    requests = (_head("GET", nowhere, settings) + b"authorization: Bearer %s\r\n\r\n" % one for one in tokens)
+    requests = (head("GET", nowhere, settings) + b"authorization: Bearer %s\r\n\r\n" % one for one in tokens)
     await closed_loop(settings.url, 16, requests, NOT_FOUND, seconds=60.0)
 
 
-def _head(method: str, target: str, settings: Settings) -> bytes:
+def head(method: str, target: str, settings: Settings) -> bytes:
+    """The beginning of a request, to be continued by header lines."""
     return f"{method} {target} HTTP/1.1\r\nhost: {urlsplit(settings.url).netloc}\r\n".encode()
 
 
@@ -161,7 +173,7 @@ def _book(
     zone: ZoneInfo,
     tokens: Sequence[bytes],
 ) -> Book:
-    post = _head("POST", "/v1/appointments", settings) + b"content-type: application/json\r\n"
+    post = head("POST", "/v1/appointments", settings) + b"content-type: application/json\r\n"
     heads = [post + b"authorization: Bearer %s\r\nidempotency-key: " % token for token in tokens]
     doctors = [f'{{"doctor_id":"{id_}","visit_type":"{VISIT_TYPE}","starts_at":"'.encode() for id_ in ids]
     starts = practice.starts(zone)
@@ -187,4 +199,4 @@ def _weeks(settings: Settings, ids: Sequence[UUID], zone: ZoneInfo) -> list[byte
         f"?from={monday}&to={monday + timedelta(days=6)}&visit_type={VISIT_TYPE}"
         for monday, id_ in itertools.product(mondays, ids)
     )
-    return [_head("GET", target, settings) + b"\r\n" for target in targets]
+    return [head("GET", target, settings) + b"\r\n" for target in targets]

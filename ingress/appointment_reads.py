@@ -22,7 +22,14 @@ from ingress.paths import PathId
 from ingress.problems import Code as ProblemCode
 from ingress.problems import Problem, not_found
 from ingress.resources import Resources, resources
-from ingress.views import AppointmentList, AppointmentView, HistoryEntry, HistoryList, history_entry
+from ingress.views import (
+    AppointmentList,
+    AppointmentView,
+    HistoryEntry,
+    HistoryList,
+    appointment_page,
+    history_entry,
+)
 from scheduling.rows import appointment_from_row
 from scheduling.state import Appointment, Status
 
@@ -75,11 +82,8 @@ async def list_appointments(
     rows = await _select(here, conditions, limit + 1)
     more = len(rows) > limit
     rows = rows[:limit]
-    page = AppointmentList(
-        items=[AppointmentView.of_row(row, zone) for row in rows],
-        next_cursor=cursor_after([rows[-1]["starts_at"].isoformat(), str(rows[-1]["id"])]) if more else None,
-    )
-    return Response(page.model_dump_json(), media_type="application/json")
+    next_cursor = cursor_after([rows[-1]["starts_at"].isoformat(), str(rows[-1]["id"])]) if more else None
+    return Response(appointment_page(rows, zone, next_cursor), media_type="application/json")
 
 
 @router.get(

@@ -1,12 +1,13 @@
 """Resources as clients see them: instants in the clinic's zone, with the offset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
+from pydantic_core import to_json
 
 from contracts.commands import ActorKind
 from contracts.doctors import Hours, Policy, VisitType
@@ -114,23 +115,6 @@ class AppointmentView(Model):
             cancel_reason=appointment.cancel_reason,
         )
 
-    @classmethod
-    def of_row(cls, row: Row, zone: ZoneInfo) -> "AppointmentView":
-        """The same from a row of `booking.appointments`: for pages, which are many."""
-        return cls(
-            id=row["id"],
-            doctor_id=row["doctor_id"],
-            patient_id=row["patient_id"],
-            visit_type=row["visit_type"],
-            starts_at=local(row["starts_at"], zone),
-            ends_at=local(row["ends_at"], zone),
-            status=row["status"],
-            version=row["version"],
-            booked_at=local(row["booked_at"], zone),
-            cancelled_by=row["cancelled_by"],
-            cancel_reason=row["cancel_reason"],
-        )
-
 
 class AppointmentList(Model):
     """A page of appointments."""
@@ -142,6 +126,27 @@ class AppointmentList(Model):
 def local(instant: datetime, zone: ZoneInfo) -> str:
     """RFC 3339 in the zone, with its offset."""
     return rfc3339(instant.astimezone(zone))
+
+
+def appointment_page(rows: Sequence[Row], zone: ZoneInfo, next_cursor: str | None) -> bytes:
+    """An `AppointmentList` as JSON, straight from rows of `booking.appointments`: a page has many."""
+    items = [
+        {
+            "id": row["id"],
+            "doctor_id": row["doctor_id"],
+            "patient_id": row["patient_id"],
+            "visit_type": row["visit_type"],
+            "starts_at": local(row["starts_at"], zone),
+            "ends_at": local(row["ends_at"], zone),
+            "status": row["status"],
+            "version": row["version"],
+            "booked_at": local(row["booked_at"], zone),
+            "cancelled_by": row["cancelled_by"],
+            "cancel_reason": row["cancel_reason"],
+        }
+        for row in rows
+    ]
+    return to_json({"items": items, "next_cursor": next_cursor})
 
 
 class HistoryEntry(Model):

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from infra import clock
 from tests.book import model
+from tests.book.practice import Policy
 from tests.book.run import Run
 from tests.book.steps import Scene
 from tests.clinic import Clinic, instant
@@ -38,7 +39,7 @@ async def _doctor(clinic: Clinic, book: model.Book, doctor_id: str) -> None:
     known = book.doctors[doctor_id]
     shown = await _get(clinic, f"/v1/doctors/{doctor_id}", {})
     assert (shown["active"], shown["time_zone"]) == (known.active, known.time_zone)
-    assert model.Policy(**shown["policy"]) == known.policy
+    assert Policy(**shown["policy"]) == known.policy
     assert [one["code"] for one in shown["visit_types"]] == [one.code for one in known.visit_types]
 
 

@@ -1,10 +1,9 @@
 """One run: every step asked over HTTP and of the model, and at the end what both say there is."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,9 +13,10 @@ from hypothesis import note
 from contracts.commands import Actor, ActorKind
 from infra import clock
 from ops.tokens import register_patients
-from tests.book import model, steps
+from tests.book import model, practice, steps
 from tests.book.model import STAFF
 from tests.book.steps import Scene, Step
+from tests.book.wording import answer, by_turns, half, modelled, visit_types, written
 from tests.clinic import Clinic, instant
 
 HALF_HOUR = timedelta(minutes=30)
@@ -139,7 +139,7 @@ class Run:
                 types = visit_types(codes)
                 body = {"id": id_, "name": "Dr. Model", "specialty": "tests", "time_zone": time_zone}
                 body |= {"visit_types": types, "policy": policy}
-                new = model.Doctor(time_zone, modelled(types), model.Policy(**policy))
+                new = practice.Doctor(time_zone, modelled(types), practice.Policy(**policy))
                 return "POST", "/v1/doctors", STAFF, body, lambda _, now: book.register(id_, new)
             case steps.Update(_, changes):
                 body, known = dict(changes), dict(changes)
@@ -222,7 +222,7 @@ class Run:
     def _text(self, when: steps.When) -> str:
         return self.scene.at(when).isoformat()
 
-    def _hours(self, doctor_id: str, openings: tuple[steps.Opening, ...]) -> tuple[model.Hours, ...]:
+    def _hours(self, doctor_id: str, openings: tuple[steps.Opening, ...]) -> tuple[practice.Hours, ...]:
         doctor = self.book.doctors.get(doctor_id)
         there = self.scene.base.astimezone(ZoneInfo(doctor.time_zone if doctor else steps.ZONES[0]))
         found = []
@@ -235,44 +235,5 @@ class Run:
             names = {"valid_from": limits[0], "valid_until": limits[1]}
             valid = {name: day for name, day in names.items() if day is not None}
             weekdays = range(1, 8) if one.every_day else (there.isoweekday(),)
-            found += [model.Hours(weekday, half(first), half(last), **valid) for weekday in weekdays]
+            found += [practice.Hours(weekday, half(first), half(last), **valid) for weekday in weekdays]
         return tuple(found)
-
-
-def half(number: int) -> time:
-    return time(number // 2, 30 * (number % 2))
-
-
-def by_turns(ids: list[str], number: int) -> str:
-    """One of them; one that nobody knows if there are none."""
-    return ids[number % len(ids)] if ids else str(clock.new_id())
-
-
-def answer(response: httpx.Response) -> str:
-    """`confirmed`, the reason of a refusal (and the count, where one is told), or a problem's code."""
-    body = response.json()
-    if response.status_code != 200:
-        return str(body.get("code", response.text))
-    if body["refusal"] is None:
-        return str(body["state"])
-    reason, detail = body["refusal"]["reason"], body["refusal"]["detail"]
-    return f"{reason} {re.findall('[0-9]+', detail)[0]}" if reason == "conflicts_with_bookings" else reason
-
-
-def visit_types(codes: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [{"code": code, "name": code, **steps.VISIT_TYPES[code]} for code in codes]
-
-
-def modelled(types: list[dict[str, Any]]) -> tuple[model.VisitType, ...]:
-    return tuple(model.VisitType(**{n: v for n, v in one.items() if n != "name"}) for one in types)
-
-
-def written(hours: model.Hours) -> dict[str, Any]:
-    """Weekly hours as in a request."""
-    body: dict[str, Any] = {"weekday": hours.weekday}
-    body |= {"starts": f"{hours.starts:%H:%M}", "ends": f"{hours.ends:%H:%M}"}
-    if hours.valid_from != date.min:
-        body["valid_from"] = hours.valid_from.isoformat()
-    if hours.valid_until != date.max:
-        body["valid_until"] = hours.valid_until.isoformat()
-    return body

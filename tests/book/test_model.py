@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.refusals import Reason
 from tests.book import steps
+from tests.book.chance import Chance, two_doctors
 from tests.book.reading import compare_reads
 from tests.book.run import Run
 from tests.book.steps import Scene, Step
@@ -29,12 +30,12 @@ def given_answers() -> Counter[str]:
 def steps_of(text: str) -> list[Step]:
     """A step is a character, and "0" is none: of long texts hypothesis makes better ones than of long lists,
     and shortens those that fail faster."""
-    return [steps.Chance(ord(character)).step() for character in text if character != "0"]
+    return [Chance(ord(character)).step() for character in text if character != "0"]
 
 
 @given(
     scene=st.sampled_from(SCENES),
-    openings=st.integers(0, 2**31).map(steps.two_doctors),
+    openings=st.integers(0, 2**31).map(two_doctors),
     then=st.text(min_size=40, max_size=60).map(steps_of),
 )
 @settings(
