@@ -68,10 +68,10 @@ class Decider:
             owned: in_transactions([read(record) for record in some], TRANSACTION_COMMANDS_MAX)
             for owned, some in records.items()
         }
-        for owned in parts:
-            await owned.publisher.room()
         simple = all(len(transactions) == 1 for transactions in parts.values())
         if simple and sum(map(len, records.values())) <= TOGETHER_COMMANDS_MAX:
+            for owned in parts:
+                await owned.publisher.room()
             return await self._decide({owned: transactions[0] for owned, transactions in parts.items()}, {})
         results = await asyncio.gather(*(self._one_by_one(*part) for part in parts.items()))
         return {owned: error for stopped in results for owned, error in stopped.items()}
@@ -87,8 +87,7 @@ class Decider:
         tries, backoff_s = 0, OUTAGE_BACKOFF_S_MIN
         while True:
             try:
-                await self._transaction(parts, forced)
-                return {}
+                return await self._transaction(parts, forced)
             except (MisplacedError, MisconfiguredError) as error:
                 if len(parts) == 1:
                     return dict.fromkeys(parts, error)
@@ -123,10 +122,10 @@ class Decider:
                     stopped |= await self._decide({owned: some}, {})
         return stopped
 
-    async def _transaction(self, parts: Parts, forced: Forced) -> None:
+    async def _transaction(self, parts: Parts, forced: Forced) -> Stopped:
         todo = {owned: left for owned, items in parts.items() if (left := owned.not_decided(items))}
         if not todo:
-            return
+            return {}
         async with self._pool.acquire() as connection, connection.transaction():
             batch, existing = await self._decide_in_memory(connection, todo, forced)
             await self._dead_letter(batch.dead_letters)
@@ -152,8 +151,8 @@ class Decider:
                 if id_ in batch.book.doctors:
                     owned.doctors[id_] = batch.book.doctors[id_]
         dead = {item for item, _ in batch.dead_letters}
-        for owned, items in todo.items():
-            owned.count_dead_letters(items, dead)
+        reasons = {owned: owned.why_stop(items, dead) for owned, items in todo.items()}
+        return {owned: reason for owned, reason in reasons.items() if reason}
 
     async def _decide_in_memory(
         self, connection: Connection, todo: Parts, forced: Forced

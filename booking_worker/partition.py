@@ -84,19 +84,16 @@ class OwnedPartition:
         self.publisher.committed([], position.event_count)
         return False
 
-    def count_dead_letters(self, decided: list[Incoming], dead: set[Incoming]) -> None:
-        """Take note of what was decided and what was set aside.
-
-        Raises:
-            MisconfiguredError: too much in a row was set aside; the partition has to stop.
-        """
+    def why_stop(self, decided: list[Incoming], dead: set[Incoming]) -> MisconfiguredError | None:
+        """Note what was decided and what was set aside; the reason to stop, if that is too much in a row."""
         for item in decided:
             self._dead_letters_in_a_row = self._dead_letters_in_a_row + 1 if item in dead else 0
-        if self._dead_letters_in_a_row >= DEAD_LETTERS_IN_A_ROW_MAX:
-            raise MisconfiguredError(
-                f"{self._name}: {self._dead_letters_in_a_row} dead letters in a row, up to offset "
-                f"{decided[-1].offset}: something is wrong with what is sent, or with this."
-            )
+        if self._dead_letters_in_a_row < DEAD_LETTERS_IN_A_ROW_MAX:
+            return None
+        return MisconfiguredError(
+            f"{self._name}: {self._dead_letters_in_a_row} dead letters in a row, up to offset "
+            f"{decided[-1].offset}: something is wrong with what is sent, or with this."
+        )
 
     @property
     def _name(self) -> str:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from booking_worker import partition as partition_module
 from booking_worker.dead_letters import DeadLetters
 from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
@@ -29,19 +30,19 @@ class Owner:
     def __init__(self, pool: asyncpg.Pool, owned: OwnedPartition, decider: Decider) -> None:
         self.publisher = owned.publisher
         self._pool = pool
-        self._owned = owned
-        self._decider = decider
+        self.owned = owned
+        self.decider = decider
 
     @property
     def next_offset(self) -> int:
-        return self._owned.next_offset
+        return self.owned.next_offset
 
     async def open(self, log_start: int, log_end: int) -> None:
-        await self._owned.open(self._pool, log_start, log_end)
+        await self.owned.open(self._pool, log_start, log_end)
 
     async def work_off(self, log: list[ConsumerRecord]) -> None:
         """Decide the records; raises what stops the partition."""
-        for error in (await self._decider.work_off({self._owned: log})).values():
+        for error in (await self.decider.work_off({self.owned: log})).values():
             raise error
 
 
@@ -51,15 +52,15 @@ class Owners:
     def __init__(self, clinic: Clinic, pool: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
         self.clinic = clinic
         self._pool = pool
-        self._producer = producer
+        self.producer = producer
 
     async def owner(self, partition: int, topic_id: UUID | None = None) -> Owner:
         """One more, not open yet."""
         settings, topic = self.clinic.settings, commands_topic(self.clinic)
         ids = await topic_ids(settings, [topic])
         events, letters = topic_name(settings, EVENTS), topic_name(settings, DEAD_LETTERS)
-        publisher = EventPublisher(self._producer, events, partition, self._pool, topic, _no_give_up)
-        dead_letters = DeadLetters(self._producer, letters)
+        publisher = EventPublisher(self.producer, events, partition, self._pool, topic, _no_give_up)
+        dead_letters = DeadLetters(self.producer, letters)
         decider = Decider(self._pool, topic, dead_letters.publish, lambda decisions: None)
         owned = OwnedPartition(topic, topic_id or ids[topic], partition, publisher)
         return Owner(self._pool, owned, decider)
@@ -155,6 +156,31 @@ async def test_records_behind_the_position_are_refused_with_the_place_to_seek_to
 
     assert caught.value.next_offset == 0
     assert await owners.clinic.postgres.fetchval("SELECT count(*) FROM booking.decisions") == 0
+
+
+async def test_dead_letters_stop_their_partition_also_where_others_share_the_transaction(
+    owners: Owners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_module, "DEAD_LETTERS_IN_A_ROW_MAX", 3)
+    log = await on_the_log(owners.clinic, 2)
+    good, bad = log[0].partition, (log[0].partition + 1) % COMMANDS.partitions
+    for _ in range(3):
+        await owners.producer.send_and_wait(commands_topic(owners.clinic), b"nonsense", partition=bad)
+    log = await records(owners.clinic.settings, COMMANDS)
+    several = {number: await owners.owner(number) for number in (good, bad)}
+    for owner in several.values():
+        await owner.open(0, 3)
+
+    stopped = await several[good].decider.work_off(
+        {
+            owner.owned: [record for record in log if record.partition == number]
+            for number, owner in several.items()
+        }
+    )
+
+    assert list(stopped) == [several[bad].owned]
+    assert "3 dead letters in a row" in str(stopped[several[bad].owned])
+    assert [several[number].next_offset for number in (good, bad)] == [2, 3]
 
 
 async def test_another_topic_of_the_same_name_stops_the_partition(owners: Owners) -> None:
