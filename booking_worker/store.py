@@ -14,7 +14,6 @@ from booking_worker.deciding import Batch
 from contracts.doctors import VISIT_MINUTES_MAX
 from contracts.events import TimeBlocked
 from infra.postgres import Connection
-from scheduling.calendar import Interval
 from scheduling.rows import VISIT_TYPES, WEEKLY_HOURS, appointment_from_row, doctor_from_row
 from scheduling.state import Appointment, Doctor
 
@@ -87,15 +86,11 @@ async def lock_appointments(connection: Connection, ids: Iterable[UUID]) -> list
     return [appointment_from_row(row) for row in rows]
 
 
-async def booked_within(connection: Connection, away: Sequence[tuple[UUID, Interval]]) -> list[Appointment]:
+async def booked_within(
+    connection: Connection, away: Sequence[tuple[UUID, datetime, datetime]]
+) -> list[Appointment]:
     """The doctors' booked appointments that begin, or may not have ended, within the times."""
-    rows = await connection.fetch(
-        sql.IN_TIME_OFF,
-        [doctor_id for doctor_id, _ in away],
-        [when.starts for _, when in away],
-        [when.ends for _, when in away],
-        VISIT_MAX,
-    )
+    rows = await connection.fetch(sql.IN_TIME_OFF, *_columns(away, 3), VISIT_MAX)
     return [appointment_from_row(row) for row in rows]
 
 

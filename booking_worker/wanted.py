@@ -13,7 +13,6 @@ from contracts.commands import (
     RecordOutcome,
     RescheduleAppointment,
 )
-from scheduling.calendar import Interval
 from scheduling.slots import visit_at, with_buffers
 from scheduling.state import Appointment, Doctor
 
@@ -49,10 +48,10 @@ def wanted(
     return Wanted(ids, times, patients, min(item.at for item in items))
 
 
-def times_off(items: list[Incoming]) -> list[tuple[UUID, Interval]]:
+def times_off(items: list[Incoming]) -> list[tuple[UUID, datetime, datetime]]:
     """The doctors and times that are to be blocked: every booking in them has to be seen."""
     commands = [item.command for item in items if isinstance(item.command, BlockTime)]
-    return [(command.doctor_id, Interval(command.starts_at, command.ends_at)) for command in commands]
+    return [(command.doctor_id, command.starts_at, command.ends_at) for command in commands]
 
 
 def _buffer_max(doctor: Doctor) -> timedelta:

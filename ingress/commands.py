@@ -1,6 +1,5 @@
 """`GET /v1/commands/{receipt}`: the answer to a write, for ever."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,7 +12,6 @@ from contracts.topics import COMMANDS
 from infra.kafka import topic_name
 from ingress.callers import AuthenticatedRoute, Caller
 from ingress.command_state import command_resource
-from ingress.metrics import DECISION_WAIT_SECONDS
 from ingress.openapi import RETRY_AFTER, answers
 from ingress.problems import Code, not_found
 from ingress.resources import Resources, resources
@@ -45,9 +43,7 @@ async def get_command(
     with here.decisions.expected(opened.command_id) as waiter:
         decision = await here.decisions.find(opened.command_id)
         if decision is None and wait:
-            with DECISION_WAIT_SECONDS.time():
-                await asyncio.wait((waiter,), timeout=min(wait, WAIT_S_MAX))
-            decision = waiter.result() if waiter.done() else None
+            decision = await here.decisions.within(waiter, min(wait, WAIT_S_MAX))
     resource = await _resource(here, receipt, opened, decision)
     headers = {"Cache-Control": "no-store"}
     if resource.decided_at is None:

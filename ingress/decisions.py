@@ -19,7 +19,7 @@ from contracts.decision import Decision, unpack_wake_up
 from contracts.refusals import Reason, Refusal
 from infra.postgres import OUTAGES
 from ingress.coalesce import Coalesced
-from ingress.metrics import REDIS_CONNECTED
+from ingress.metrics import DECISION_WAIT_SECONDS, REDIS_CONNECTED
 
 LOOK_UP_INTERVAL_S = 0.5
 LOOK_UP_INTERVAL_WITHOUT_REDIS_S = 0.05
@@ -62,6 +62,13 @@ class Decisions:
                 del self._waiting[command_id]
             if not self._waiting:
                 self._someone_waits.clear()
+
+    @staticmethod
+    async def within(waiter: asyncio.Future[Decision], timeout_s: float) -> Decision | None:
+        """The expected decision, or None if it does not come in time."""
+        with DECISION_WAIT_SECONDS.time():
+            await asyncio.wait((waiter,), timeout=timeout_s)
+        return waiter.result() if waiter.done() else None
 
     async def _fetch(self, command_ids: list[UUID]) -> dict[UUID, Decision]:
         rows = await self._pool.fetch(

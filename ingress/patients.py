@@ -49,7 +49,7 @@ class Patients:
         self._keys = keys
         self._known: Coalesced[UUID, bytes] = Coalesced(self._fetch_data_keys)
 
-    async def register(self, email: str, profile: Profile | None = None) -> UUID:
+    async def register(self, email: str) -> UUID:
         """The id of the patient with this mail address, who is made if there is none.
 
         Raises:
@@ -58,13 +58,12 @@ class Patients:
         email = email.strip()
         if not ADDRESS.fullmatch(email):
             raise ValueError("not a mail address")
-        added = await self.add(profile or Profile(email))
+        added = await self.add(Profile(email))
         if added is not None:
             return added
-        index = self._keys.address_index(email)
-        known = await self._pool.fetchval("SELECT id FROM people.patients WHERE address_index = $1", index)
-        assert isinstance(known, UUID), "the address is taken, so somebody has it"
-        return known
+        known = await self.find_by_address(email)
+        assert known is not None, "the address is taken, so somebody has it"
+        return known.id
 
     async def add(self, profile: Profile) -> UUID | None:
         """The id of a new patient; None if the mail address has a patient already."""

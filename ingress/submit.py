@@ -1,6 +1,5 @@
 """A write, the same for each: name it, look whether it was decided, put it on the log, answer."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -13,7 +12,6 @@ from contracts.commands import Actor, Command
 from contracts.decision import Decision
 from contracts.receipt import Receipt
 from ingress.command_state import command_resource
-from ingress.metrics import DECISION_WAIT_SECONDS
 from ingress.problems import Code, Problem
 from ingress.resources import Resources, resources
 
@@ -78,9 +76,7 @@ async def submit(request: Request, command: Command) -> Response:
         return _answer(here, receipt, None)
     with here.decisions.expected(command.command_id) as waiter:
         receipt = await here.log.append(command, trace)
-        with DECISION_WAIT_SECONDS.time():
-            await asyncio.wait((waiter,), timeout=timeout_s)
-        decision = waiter.result() if waiter.done() else None
+        decision = await here.decisions.within(waiter, timeout_s)
     if decision is None:
         return _answer(here, receipt, None)
     if decision.fingerprint == command.fingerprint:
