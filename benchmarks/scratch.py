@@ -33,6 +33,8 @@ async def scratch_database(settings: Settings, database: str) -> AsyncIterator[S
                 "postgres_dsn": SecretStr(in_database(owner, database)),
                 "postgres_dsn_ingress": SecretStr(in_database(settings.ingress_dsn, database)),
                 "postgres_dsn_worker": SecretStr(in_database(settings.worker_dsn, database)),
+                "postgres_dsn_auditor": SecretStr(in_database(settings.auditor_dsn, database)),
+                "postgres_dsn_notifier": SecretStr(in_database(settings.notifier_dsn, database)),
             }
         )
         await asyncio.to_thread(migrate, there)

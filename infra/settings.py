@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     postgres_dsn: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/clinic")
     postgres_dsn_ingress: SecretStr | None = None
     postgres_dsn_worker: SecretStr | None = None
+    postgres_dsn_auditor: SecretStr | None = None
+    postgres_dsn_notifier: SecretStr | None = None
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
     signing_key_file: Path = Field(
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
         default=None, description="stable name of this process, for Kafka's static membership (KIP-345)"
     )
     session_timeout_ms: int = 6_000
+    metrics_port: int = Field(default=0, description="where a consumer serves /metrics; 0: nowhere")
     log_level: str = "INFO"
 
     @classmethod
@@ -69,3 +72,13 @@ class Settings(BaseSettings):
     def worker_dsn(self) -> str:
         """Connection string of the booking worker's database role."""
         return (self.postgres_dsn_worker or self.postgres_dsn).get_secret_value()
+
+    @property
+    def auditor_dsn(self) -> str:
+        """Connection string of the auditor's database role."""
+        return (self.postgres_dsn_auditor or self.postgres_dsn).get_secret_value()
+
+    @property
+    def notifier_dsn(self) -> str:
+        """Connection string of the notifier's database role."""
+        return (self.postgres_dsn_notifier or self.postgres_dsn).get_secret_value()

@@ -50,6 +50,8 @@ async def database(settings: Settings, template: str | None = None) -> AsyncIter
             "postgres_dsn": _in(name, dsn),
             "postgres_dsn_ingress": _in(name, settings.ingress_dsn),
             "postgres_dsn_worker": _in(name, settings.worker_dsn),
+            "postgres_dsn_auditor": _in(name, settings.auditor_dsn),
+            "postgres_dsn_notifier": _in(name, settings.notifier_dsn),
         }
     )
     await _execute(dsn, f"DROP DATABASE {name} WITH (FORCE)")

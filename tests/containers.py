@@ -47,8 +47,10 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
             {
                 "kafka_bootstrap": f"{kafka.get_container_host_ip()}:{port}",
                 "postgres_dsn": f"postgresql://postgres:{password}@{server}/clinic",
-                "postgres_dsn_ingress": f"postgresql://clinic_ingress:{passwords['clinic_ingress']}@{server}/clinic",
-                "postgres_dsn_worker": f"postgresql://clinic_worker:{passwords['clinic_worker']}@{server}/clinic",
+                **{
+                    f"postgres_dsn_{role.removeprefix('clinic_')}": f"postgresql://{role}:{word}@{server}/clinic"
+                    for role, word in passwords.items()
+                },
                 "redis_url": f"redis://{valkey.get_container_host_ip()}:{valkey.get_exposed_port(6379)}/0",
                 "signing_key_file": folder.signing_key_file(),
                 "master_key_file": folder.master_key_file(),

@@ -16,7 +16,7 @@ from ops.embedded.folder import DataFolder
 from ops.embedded.process import Child, run_once
 
 DATABASE = "clinic"
-ROLES = ("clinic_ingress", "clinic_worker")
+ROLES = ("clinic_ingress", "clinic_worker", "clinic_auditor", "clinic_notifier")
 NOBODY = 65534
 CONNECTIONS_MAX = 200
 SERVER_SETTINGS = {

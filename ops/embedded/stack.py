@@ -98,6 +98,8 @@ class EmbeddedStack:
             "postgres_dsn": dsn("postgres"),
             "postgres_dsn_ingress": dsn("clinic_ingress"),
             "postgres_dsn_worker": dsn("clinic_worker"),
+            "postgres_dsn_auditor": dsn("clinic_auditor"),
+            "postgres_dsn_notifier": dsn("clinic_notifier"),
             "redis_url": f"redis://:{folder.secret('valkey.password')}@127.0.0.1:{ports['valkey']}/0",
             "signing_key_file": str(folder.signing_key_file()),
             "master_key_file": str(folder.master_key_file()),

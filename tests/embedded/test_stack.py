@@ -77,8 +77,9 @@ async def test_postgres_is_utf8_durable_and_wants_a_password(stack: EmbeddedStac
 
 
 async def test_each_service_has_a_login_of_its_own(stack: EmbeddedStack) -> None:
-    assert await query(stack.settings.ingress_dsn, "SELECT current_user") == "clinic_ingress"
-    assert await query(stack.settings.worker_dsn, "SELECT current_user") == "clinic_worker"
+    for service in ("ingress", "worker", "auditor", "notifier"):
+        dsn = getattr(stack.settings, f"{service}_dsn")
+        assert await query(dsn, "SELECT current_user") == f"clinic_{service}"
 
 
 def test_secrets_are_private_and_the_settings_can_be_sourced(stack: EmbeddedStack) -> None:

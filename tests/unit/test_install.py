@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ops import cli, install
+from ops import install
+from ops.cli import options
 
 
 def test_an_old_python_is_told_which_one_is_needed() -> None:
@@ -48,4 +49,4 @@ def test_a_python_without_venv_is_told_what_to_install(monkeypatch: pytest.Monke
 def test_the_default_data_folder_is_the_settings_one() -> None:
     from infra.settings import DEFAULT_DATA_DIR
 
-    assert cli.DATA_DIR == DEFAULT_DATA_DIR
+    assert options.DATA_DIR == DEFAULT_DATA_DIR

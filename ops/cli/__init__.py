@@ -6,15 +6,12 @@ Exit status: 0 fine, 1 a finding or a failure (one sentence on stderr), 2 misuse
 import errno
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from infra.errors import ClinicError
-
-# `infra.settings.DEFAULT_DATA_DIR`; importing that takes longer than `clinic --help`. A test compares them.
-DATA_DIR = Path(".clinic")
+from ops.cli.options import DATA_DIR, AsJson, DataDir
 
 app = typer.Typer(
     help="A clinic's appointment book, run as a log.",
@@ -24,10 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they show local variables, passwords among them
 )
 
-DataDir = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="data folder of the embedded stack", show_default=True)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Hours = Annotated[int, typer.Option("--hours", metavar="N", help="how long it is valid", min=1, max=8760)]
 # `ops.tokens.WORKING_DAY_HOURS`
 WORKING_DAY_HOURS = 12
@@ -147,7 +140,3 @@ def main() -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             sys.exit("The disk is full.")
         raise
-
-
-if __name__ == "__main__":
-    main()
