@@ -8,7 +8,7 @@ one command is found.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +16,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from booking_worker import store
+from booking_worker.dead_letters import DeadLetters
 from booking_worker.deciding import Batch
 from booking_worker.incoming import Incoming, in_transactions, read
 from booking_worker.partition import MisplacedError, OwnedPartition
@@ -42,7 +43,6 @@ _log = structlog.get_logger(__name__)
 Parts = dict[OwnedPartition, list[Incoming]]
 Forced = dict[Incoming, Refusal | UndecodableError]
 Stopped = dict[OwnedPartition, MisplacedError | MisconfiguredError]
-DeadLetterSink = Callable[[list[tuple[Incoming, UndecodableError]]], Awaitable[None]]
 WakeUp = Callable[[list[Decision]], None]
 
 
@@ -53,10 +53,10 @@ class _OvertakenError(Exception):
 class Decider:
     """Decides the commands of the partitions that this process owns."""
 
-    def __init__(self, pool: asyncpg.Pool, topic: str, dead_letter: DeadLetterSink, wake_up: WakeUp) -> None:
+    def __init__(self, pool: asyncpg.Pool, topic: str, dead_letters: DeadLetters, wake_up: WakeUp) -> None:
         self._pool = pool
         self._topic = topic
-        self._dead_letter = dead_letter
+        self._dead_letters = dead_letters
         self._wake_up = wake_up
 
     async def work_off(self, records: dict[OwnedPartition, list[ConsumerRecord]]) -> Stopped:
@@ -126,9 +126,15 @@ class Decider:
         todo = {owned: left for owned, items in parts.items() if (left := owned.not_decided(items))}
         if not todo:
             return {}
+        await self._dead_letters.open(
+            item.partition
+            for items in todo.values()
+            for item in items
+            if item.error or isinstance(forced.get(item), UndecodableError)
+        )
         async with self._pool.acquire() as connection, connection.transaction():
             batch, existing = await self._decide_in_memory(connection, todo, forced)
-            await self._dead_letter(batch.dead_letters)
+            await self._dead_letters.publish(batch.dead_letters)
             moved = [
                 (
                     owned.number,

@@ -41,7 +41,6 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
     """
     name = settings.instance or "worker"
     commands, events = topic_name(settings, COMMANDS), topic_name(settings, EVENTS)
-    dead_letters_topic = topic_name(settings, DEAD_LETTERS)
     async with contextlib.AsyncExitStack() as exits:
         ids = await topic_ids(settings, [commands])
         pool = await open_pool(
@@ -50,14 +49,12 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
         exits.push_async_callback(pool.close)
         producer = await start_producer(settings, name)
         exits.push_async_callback(producer.stop)
-        for topic in (events, dead_letters_topic):
-            await producer.partitions_for(topic)  # asked now, it is not waited for inside a transaction
         redis = connect(settings)
         exits.push_async_callback(redis.aclose)
         wake_ups = WakeUps(redis, decided_channel(settings))
-        dead_letters = DeadLetters(producer, dead_letters_topic)
-
-        decider = Decider(pool, commands, dead_letters.publish, wake_ups.send)
+        dead_letters = DeadLetters(settings, name, topic_name(settings, DEAD_LETTERS), ids[commands])
+        exits.push_async_callback(dead_letters.close)
+        decider = Decider(pool, commands, dead_letters, wake_ups.send)
 
         def take(partition: int) -> OwnedPartition:
             publisher = EventPublisher(producer, events, partition, pool, commands, _give_up)

@@ -1,5 +1,7 @@
 """What cannot be decided at all, and why: it is set aside in `booking.dlq.v1`, as it came."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -25,14 +27,44 @@ class UndecodableError(Exception):
         self.command_id = command_id
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a dead letter came from. `topic_id` is Kafka's (KIP-516): a topic made again has another."""
+
+    reason: str
+    detail: str
+    topic: str
+    topic_id: UUID
+    partition: int
+    offset: int
+
+
 def dead_letter_headers(
-    error: UndecodableError, topic: str, partition: int, offset: int
+    error: UndecodableError, topic: str, topic_id: UUID, partition: int, offset: int
 ) -> list[tuple[str, bytes]]:
     """What is added to the original headers: the reason, and where the record came from."""
     return [
         ("dlq_reason", str(error.reason).encode()),
         ("dlq_detail", error.detail.encode()),
         ("dlq_topic", topic.encode()),
+        ("dlq_topic_id", str(topic_id).encode()),
         ("dlq_partition", str(partition).encode()),
         ("dlq_offset", str(offset).encode()),
     ]
+
+
+def origin_of(headers: Sequence[tuple[str, bytes | None]]) -> Origin | None:
+    """The inverse of `dead_letter_headers`; None for a record that is no dead letter of ours."""
+    # The last of each name: the original record may have come with headers of these names.
+    added = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
+    try:
+        return Origin(
+            reason=added["dlq_reason"],
+            detail=added["dlq_detail"],
+            topic=added["dlq_topic"],
+            topic_id=UUID(added["dlq_topic_id"]),
+            partition=int(added["dlq_partition"]),
+            offset=int(added["dlq_offset"]),
+        )
+    except (KeyError, ValueError):
+        return None

@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -68,8 +68,10 @@ def faststream_connection(settings: Settings) -> dict[str, Any]:
     return {"bootstrap_servers": settings.kafka_bootstrap, "security": security}
 
 
-async def start_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
+async def start_producer(settings: Settings, client_id: str, **more: Any) -> AIOKafkaProducer:
     """An idempotent producer that waits for all replicas. Keys go where murmur2 sends them, as everywhere.
+
+    `more` goes to aiokafka as it is.
 
     Raises:
         TransientError: no broker answers.
@@ -82,6 +84,7 @@ async def start_producer(settings: Settings, client_id: str) -> AIOKafkaProducer
         max_batch_size=BATCH_BYTES_MAX,
         max_request_size=RECORD_BYTES_MAX,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        **more,
     )
     try:
         await producer.start()
@@ -89,6 +92,31 @@ async def start_producer(settings: Settings, client_id: str) -> AIOKafkaProducer
         await producer.stop()
         raise TransientError(f"Kafka does not answer: {error}") from error
     return producer
+
+
+async def tail(settings: Settings, topic: str, partition: int, offsets: int) -> list[ConsumerRecord]:
+    """The committed records among the last `offsets` offsets of a partition.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    consumer = AIOKafkaConsumer(
+        **connection(settings), enable_auto_commit=False, isolation_level="read_committed"
+    )
+    await consumer.start()
+    try:
+        place = TopicPartition(topic, partition)
+        consumer.assign([place])
+        start = (await consumer.beginning_offsets([place]))[place]
+        end = (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, max(start, end - offsets))
+        records: list[ConsumerRecord] = []
+        # By position, not by count: markers of transactions take offsets, too.
+        while await consumer.position(place) < end:
+            records += (await consumer.getmany(place, timeout_ms=200)).get(place, [])
+        return records
+    finally:
+        await consumer.stop()
 
 
 async def topic_ids(settings: Settings, names: list[str]) -> dict[str, UUID]:

@@ -39,6 +39,7 @@ DEAD_LETTER_HEADERS = {
     "dlq_reason": "why: a code",
     "dlq_detail": "why: where and what kind; never a value",
     "dlq_topic": "where it came from",
+    "dlq_topic_id": "the id that Kafka gave to that topic",
     "dlq_partition": "where it came from",
     "dlq_offset": "where it came from",
 }

@@ -177,7 +177,9 @@ class Patient:
 async def records(settings: Settings, topic: Topic) -> list[ConsumerRecord]:
     """Everything that is on a topic now, partition after partition."""
     name = topic_name(settings, topic)
-    consumer = AIOKafkaConsumer(**connection(settings), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        **connection(settings), enable_auto_commit=False, isolation_level="read_committed"
+    )
     await consumer.start()
     try:
         partitions = [TopicPartition(name, number) for number in range(topic.partitions)]
@@ -186,7 +188,8 @@ async def records(settings: Settings, topic: Topic) -> list[ConsumerRecord]:
         ends = await consumer.end_offsets(partitions)
         found: dict[TopicPartition, list[ConsumerRecord]] = {partition: [] for partition in partitions}
         async with asyncio.timeout(START_TIMEOUT_S):
-            while any(len(found[partition]) < ends[partition] for partition in partitions):
+            # By position: markers of transactions take offsets, too.
+            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
                 for partition, some in (await consumer.getmany(timeout_ms=100)).items():
                     found[partition] += some
         return [record for partition in partitions for record in found[partition]]

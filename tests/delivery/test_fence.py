@@ -53,17 +53,23 @@ class Owners:
         self.clinic = clinic
         self._pool = pool
         self.producer = producer
+        self._dead_letters: list[DeadLetters] = []
 
     async def owner(self, partition: int, topic_id: UUID | None = None) -> Owner:
         """One more, not open yet."""
         settings, topic = self.clinic.settings, commands_topic(self.clinic)
         ids = await topic_ids(settings, [topic])
-        events, letters = topic_name(settings, EVENTS), topic_name(settings, DEAD_LETTERS)
+        events = topic_name(settings, EVENTS)
         publisher = EventPublisher(self.producer, events, partition, self._pool, topic, _no_give_up)
-        dead_letters = DeadLetters(self.producer, letters)
-        decider = Decider(self._pool, topic, dead_letters.publish, lambda decisions: None)
+        dead_letters = DeadLetters(settings, "owner", topic_name(settings, DEAD_LETTERS), ids[topic])
+        self._dead_letters.append(dead_letters)
+        decider = Decider(self._pool, topic, dead_letters, lambda decisions: None)
         owned = OwnedPartition(topic, topic_id or ids[topic], partition, publisher)
         return Owner(self._pool, owned, decider)
+
+    async def close(self) -> None:
+        """Shut all of them down."""
+        await asyncio.gather(*(dead_letters.close() for dead_letters in self._dead_letters))
 
 
 def _no_give_up(error: Exception) -> None:
@@ -76,7 +82,9 @@ async def owners(undecided: Clinic) -> AsyncIterator[Owners]:
         undecided.settings.worker_dsn, "owners", connections_max=8, server_settings=SESSION
     )
     producer = await start_producer(undecided.settings, "owners")
-    yield Owners(undecided, pool, producer)
+    owners = Owners(undecided, pool, producer)
+    yield owners
+    await owners.close()
     await producer.stop()
     await pool.close()
 

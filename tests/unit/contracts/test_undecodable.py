@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.dead_letters import DeadLetterReason, UndecodableError, dead_letter_headers
+from contracts.dead_letters import DeadLetterReason, Origin, UndecodableError, dead_letter_headers, origin_of
 from contracts.envelope import command_headers, command_key, decode_command, decode_event, event_headers
 from contracts.events import encode_data
 from tests.unit.contracts.examples import (
@@ -169,13 +169,21 @@ def test_the_detail_says_where_and_what_kind_but_never_the_value() -> None:
 def test_a_dead_letter_says_why_and_where_it_came_from() -> None:
     error = UndecodableError(DeadLetterReason.WRONG_KEY, "the key is not the command's doctor", COMMAND_ID)
 
-    assert dead_letter_headers(error, "booking.commands.v1", 11, 42) == [
+    headers = dead_letter_headers(error, "booking.commands.v1", COMMAND_ID, 11, 42)
+
+    assert headers == [
         ("dlq_reason", b"wrong_key"),
         ("dlq_detail", b"the key is not the command's doctor"),
         ("dlq_topic", b"booking.commands.v1"),
+        ("dlq_topic_id", str(COMMAND_ID).encode()),
         ("dlq_partition", b"11"),
         ("dlq_offset", b"42"),
     ]
+    origin = Origin(
+        "wrong_key", "the key is not the command's doctor", "booking.commands.v1", COMMAND_ID, 11, 42
+    )
+    assert origin_of([("dlq_offset", b"7"), *headers]) == origin, "what the record came with does not count"
+    assert origin_of([("dlq_offset", b"\xff"), ("ce_id", None)]) is None
 
 
 def test_every_reason_but_a_handlers_error_is_given_here() -> None:
