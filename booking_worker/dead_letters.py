@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from booking_worker.incoming import Incoming
+from booking_worker.metrics import DEAD_LETTERS
 from contracts.dead_letters import UndecodableError, dead_letter_headers, origin_of
 from infra.errors import TransientError
 from infra.kafka import start_producer, tail
@@ -97,6 +98,7 @@ class DeadLetters:
             known.update(item.offset for item, _ in new)
             known.difference_update(sorted(known)[:-LETTERS_LOOKED_AT_MAX])
             for item, why in new:
+                DEAD_LETTERS.labels(why.reason).inc()
                 _log.error("dead letter", partition=partition, offset=item.offset, reason=why.reason)
 
     async def _send(self, producer: AIOKafkaProducer, letters: list[Letter]) -> None:

@@ -8,7 +8,9 @@ one command is found.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
+from time import perf_counter
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +21,7 @@ from booking_worker import store
 from booking_worker.dead_letters import DeadLetters
 from booking_worker.deciding import Batch
 from booking_worker.incoming import Incoming, in_transactions, read
+from booking_worker.metrics import DECIDED, TRANSACTION_SECONDS
 from booking_worker.partition import MisplacedError, OwnedPartition
 from booking_worker.wanted import CHANGES, times_off, wanted
 from contracts.dead_letters import DeadLetterReason, UndecodableError
@@ -28,8 +31,10 @@ from infra.errors import MisconfiguredError
 from infra.postgres import CONFLICTS, Connection, is_outage
 from scheduling.state import Appointment, Book, Doctor
 
-# As many commands as take a fraction of a second.
+# As many commands as take a fraction of a second, and fewer where that turns out to be longer.
 TRANSACTION_COMMANDS_MAX = 500
+TRANSACTION_COMMANDS_MIN = 20
+TRANSACTION_S_GOAL = 0.5
 # Few commands are decided together, whatever their partitions: a transaction costs more than they do. Many
 # are decided partition by partition, side by side.
 TOGETHER_COMMANDS_MAX = 200
@@ -58,6 +63,7 @@ class Decider:
         self._topic = topic
         self._dead_letters = dead_letters
         self._wake_up = wake_up
+        self._commands_max = TRANSACTION_COMMANDS_MAX
 
     async def work_off(self, records: dict[OwnedPartition, list[ConsumerRecord]]) -> Stopped:
         """Decide the records. When it returns, each is decided, by this process or another.
@@ -65,7 +71,7 @@ class Decider:
         Returns the partitions that could not go on, and why: misplaced records, or a reason to stop.
         """
         parts = {
-            owned: in_transactions([read(record) for record in some], TRANSACTION_COMMANDS_MAX)
+            owned: in_transactions([read(record) for record in some], self._commands_max)
             for owned, some in records.items()
         }
         simple = all(len(transactions) == 1 for transactions in parts.values())
@@ -132,21 +138,29 @@ class Decider:
             for item in items
             if item.error or isinstance(forced.get(item), UndecodableError)
         )
-        async with self._pool.acquire() as connection, connection.transaction():
-            batch, existing = await self._decide_in_memory(connection, todo, forced)
-            await self._dead_letters.publish(batch.dead_letters)
-            moved = [
-                (
-                    owned.number,
-                    items[-1].offset + 1,
-                    batch.event_counts[owned.number],
-                    owned.publisher.published_count,
-                )
-                for owned, items in todo.items()
-            ]
-            await store.write(connection, self._topic, batch, moved, existing)
+        async with self._pool.acquire() as connection:
+            begun = perf_counter()
+            async with connection.transaction():
+                batch, existing = await self._decide_in_memory(connection, todo, forced)
+                await self._dead_letters.publish(batch.dead_letters)
+                moved = [
+                    (
+                        owned.number,
+                        items[-1].offset + 1,
+                        batch.event_counts[owned.number],
+                        owned.publisher.published_count,
+                    )
+                    for owned, items in todo.items()
+                ]
+                await store.write(connection, self._topic, batch, moved, existing)
+            self._took(perf_counter() - begun)
+        return self._committed(todo, batch)
+
+    def _committed(self, todo: Parts, batch: Batch) -> Stopped:
         # From here on the decisions stand, whatever becomes of this process.
         self._wake_up(batch.decisions)
+        for state, count in Counter(decision.state for decision in batch.decisions).items():
+            DECIDED.labels(state).inc(count)
         for owned, items in todo.items():
             owned.next_offset = items[-1].offset + 1
             owned.publisher.committed(
@@ -159,6 +173,13 @@ class Decider:
         dead = {item for item, _ in batch.dead_letters}
         reasons = {owned: owned.why_stop(items, dead) for owned, items in todo.items()}
         return {owned: reason for owned, reason in reasons.items() if reason}
+
+    def _took(self, seconds: float) -> None:
+        TRANSACTION_SECONDS.observe(seconds)
+        if seconds > TRANSACTION_S_GOAL:
+            self._commands_max = max(self._commands_max // 2, TRANSACTION_COMMANDS_MIN)
+        elif seconds < TRANSACTION_S_GOAL / 2:
+            self._commands_max = min(self._commands_max + TRANSACTION_COMMANDS_MIN, TRANSACTION_COMMANDS_MAX)
 
     async def _decide_in_memory(
         self, connection: Connection, todo: Parts, forced: Forced

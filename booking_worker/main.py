@@ -20,6 +20,7 @@ from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from infra.background import running
 from infra.garbage import collect_rarely
 from infra.kafka import faststream_connection, start_producer, topic_ids, topic_name
+from infra.metrics import serve_metrics
 from infra.postgres import open_pool
 from infra.redis import connect, decided_channel
 from infra.settings import Settings
@@ -104,6 +105,7 @@ async def _main(settings: Settings) -> None:
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
     async with running_worker(settings):
+        serve_metrics(settings)
         collect_rarely()
         _log.info("deciding")
         await stop.wait()

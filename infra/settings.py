@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     kafka_replication_factor: int = 1
     kafka_ack_timeout_ms: int = Field(default=5_000, description="after this the ingress answers 503")
 
+    busy_after_s: float = Field(
+        default=30.0, description="with more than this to decide, the ingress answers 503 `busy`"
+    )
+
     postgres_dsn: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/clinic")
     postgres_dsn_ingress: SecretStr | None = None
     postgres_dsn_worker: SecretStr | None = None

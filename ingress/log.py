@@ -13,6 +13,7 @@ from contracts.envelope import command_headers, command_key
 from contracts.receipt import Receipt
 from infra import clock
 from infra.errors import LogUnavailableError
+from ingress.backlog import Backlog
 from ingress.metrics import COMMANDS_ACCEPTED
 
 _log = structlog.get_logger(__name__)
@@ -22,17 +23,20 @@ _TIMEOUTS = (TimeoutError, KafkaTimeoutError, RequestTimedOutError)
 class CommandLog:
     """Appends commands to `booking.commands.v1` and waits for all replicas to have them."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, ack_timeout_ms: int) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str, ack_timeout_ms: int, backlog: Backlog) -> None:
         self._producer = producer
         self._topic = topic
         self._ack_timeout_s = ack_timeout_ms / 1000
+        self._backlog = backlog
 
     async def append(self, command: Command, traceparent: str | None) -> Receipt:
         """The receipt of the command, once the broker has acknowledged it.
 
         Raises:
             LogUnavailableError: it did not in time. The command may or may not be in the log.
+            Problem: 503 `busy`, too much waits to be decided.
         """
+        self._backlog.check(command_key(command))
         try:
             async with asyncio.timeout(self._ack_timeout_s):
                 acknowledged = await self._producer.send(
@@ -49,6 +53,7 @@ class CommandLog:
             if not error.retriable:
                 self._give_up(error)
             raise LogUnavailableError(f"Kafka refused the record: {error}") from error
+        self._backlog.appended(record.partition, record.offset)
         COMMANDS_ACCEPTED.labels(type(command).__name__).inc()
         submitted_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         return Receipt.of(command, record.partition, record.offset, submitted_at)

@@ -18,6 +18,7 @@ from infra.telemetry import configure_logging
 from infra.tokens import TokenChecker, load_signing_key
 from ingress.app import create_app
 from ingress.availability_cache import AvailabilityCache
+from ingress.backlog import Backlog
 from ingress.decisions import Decisions
 from ingress.event_feed import EventFeed
 from ingress.log import CommandLog
@@ -50,15 +51,19 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         producer = await start_producer(settings, name)
         exits.push_async_callback(producer.stop)
         feed = EventFeed(pool)
+        commands = topic_name(settings, COMMANDS)
+        backlog = Backlog(pool, commands, settings.busy_after_s)
         decisions = Decisions(pool, redis, decided_channel(settings), feed.poke)
-        await exits.enter_async_context(running(decisions.listen(), decisions.look_up(), feed.run()))
+        await exits.enter_async_context(
+            running(decisions.listen(), decisions.look_up(), feed.run(), backlog.watch())
+        )
         yield Resources(
             settings=settings,
             keys=keys,
             tokens=tokens,
             pool=pool,
             redis=redis,
-            log=CommandLog(producer, topic_name(settings, COMMANDS), settings.kafka_ack_timeout_ms),
+            log=CommandLog(producer, commands, settings.kafka_ack_timeout_ms, backlog),
             decisions=decisions,
             patients=Patients(pool, keys),
             availability=AvailabilityCache(pool),

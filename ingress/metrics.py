@@ -33,6 +33,10 @@ DECISION_WAIT_SECONDS = Histogram(
     "How long requests waited for a decision that they asked to wait for, whether it came or not.",
     buckets=SECONDS,
 )
+BACKLOG_SECONDS = Gauge(
+    "clinic_backlog_seconds",
+    "How long a new command would wait to be decided, in the partition where that is longest.",
+)
 REDIS_CONNECTED = Gauge(
     "clinic_redis_connected",
     "1 while wake-ups come through Redis, 0 while waiting requests are looked up in Postgres instead.",

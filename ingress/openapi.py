@@ -127,7 +127,10 @@ def write(*codes: Code, body: bool = True) -> Write:
     """What the decorator of a write to the book is given: its problems are these, and those of all writes."""
     location = {"Location": LOCATION}
     decided = {"Preference-Applied": PREFERENCE_APPLIED, "Idempotency-Replayed": REPLAYED}
-    always = (Code.IDEMPOTENCY_KEY_MISSING, Code.IDEMPOTENCY_KEY_REUSED, Code.LOG_UNAVAILABLE)
+    always = (
+        *(Code.IDEMPOTENCY_KEY_MISSING, Code.IDEMPOTENCY_KEY_REUSED),
+        *(Code.LOG_UNAVAILABLE, Code.BUSY),
+    )
     return Write(
         response_model=CommandResource,
         status_code=202,

@@ -38,6 +38,7 @@ class Code(StrEnum):
     ADDRESS_TAKEN = "address_taken"
     LOG_UNAVAILABLE = "log_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
+    BUSY = "busy"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -56,6 +57,7 @@ STATUS = {
     Code.ADDRESS_TAKEN: HTTPStatus.CONFLICT,
     Code.LOG_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 MEANINGS = {
@@ -73,6 +75,7 @@ MEANINGS = {
     Code.ADDRESS_TAKEN: "This mail address belongs to another patient.",
     Code.LOG_UNAVAILABLE: "The log did not take the command in time. Repeat the request with the same key.",
     Code.STORE_UNAVAILABLE: "A part of the clinic is away. Try again.",
+    Code.BUSY: "Too much waits to be decided. Repeat the request later, with the same key.",
     Code.INTERNAL_ERROR: "That should not have happened.",
 }
 """What each code says, for the documentation; an answer's `detail` may be more exact."""
@@ -81,14 +84,21 @@ HEADERS = {
     Code.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
     Code.LOG_UNAVAILABLE: {"Retry-After": RETRY_AFTER_S},
     Code.STORE_UNAVAILABLE: {"Retry-After": RETRY_AFTER_S},
+    Code.BUSY: {"Retry-After": RETRY_AFTER_S},
 }
 
 
 class Problem(HTTPException):
     """An answer that is an error. `errors` are items with `pointer` (RFC 6901), `code` and `detail`."""
 
-    def __init__(self, code: Code, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> None:
-        super().__init__(STATUS[code], detail, HEADERS.get(code))
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(STATUS[code], detail, HEADERS.get(code, {}) | dict(headers or {}))
         self.code = code
         self.errors = errors
 

@@ -1,6 +1,7 @@
 """What tests over HTTP say again and again."""
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from contracts.commands import Command
 from contracts.topics import COMMANDS
 from infra.kafka import start_producer, topic_name
 from infra.keys import Keys
+from ingress.backlog import Backlog
 from ingress.log import CommandLog
 from ingress.problems import Code
 from tests.clinic import Clinic, Patient
@@ -130,7 +132,9 @@ async def events_of(clinic: Clinic, path: str) -> list[tuple[str, dict[str, Any]
 async def appended(clinic: Clinic, command: Command, who: dict[str, str]) -> Any:
     """A command put on the log past the ingress: what its receipt tells once it is decided."""
     producer = await start_producer(clinic.settings, "past-the-ingress")
-    log = CommandLog(producer, topic_name(clinic.settings, COMMANDS), clinic.settings.kafka_ack_timeout_ms)
+    topic = topic_name(clinic.settings, COMMANDS)
+    never_busy = Backlog(clinic.postgres, topic, math.inf)
+    log = CommandLog(producer, topic, clinic.settings.kafka_ack_timeout_ms, never_busy)
     receipt = await log.append(command, None)
     await producer.stop()
     signed = Keys.load(clinic.settings.master_key_file).sign_receipt(receipt)
