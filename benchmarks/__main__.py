@@ -20,7 +20,7 @@ OVER_HTTP = {
 
 
 async def _measure(
-    settings: Settings, data_dir: Path, names: list[str], seconds: float
+    settings: Settings, data_dir: Path, names: list[str], seconds: float, commands: int
 ) -> list[report.Figure]:
     figures = []
     if over_http := [name for name in NAMES if name in names and name in OVER_HTTP]:
@@ -30,7 +30,7 @@ async def _measure(
             _say(f"{name} …")
             figures += await OVER_HTTP[name](clinic, seconds)
     if "backlog" in names:
-        figures += await backlog.measure(settings, data_dir, _say)
+        figures += await backlog.measure(settings, data_dir, _say, commands)
     return figures
 
 
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all by default")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA_DIR, help="its data folder")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each part over HTTP")
+    parser.add_argument("--commands", type=int, default=backlog.COMMANDS, help="length of the backlog")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
@@ -51,7 +52,7 @@ def main() -> None:
     try:
         settings = stack.find(options.data)
         names = options.names or list(NAMES)
-        figures = uvloop.run(_measure(settings, options.data, names, options.seconds))
+        figures = uvloop.run(_measure(settings, options.data, names, options.seconds, options.commands))
     except ClinicError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

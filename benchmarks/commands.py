@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID, uuid4
@@ -24,7 +25,9 @@ from infra import clock
 from infra.kafka import start_producer, topic_name
 from infra.settings import Settings
 
-DOCTORS = 48
+DOCTORS_MIN = 48
+# As many acknowledgements are waited for at once.
+AT_ONCE = 10_000
 PATIENTS = 20_000
 STAFF = Actor(kind=ActorKind.STAFF, id=UUID(int=1))
 
@@ -39,28 +42,31 @@ async def append_backlog(settings: Settings, count: int) -> dict[int, int]:
     producer = await start_producer(settings, "benchmarks")
     try:
         topic = topic_name(settings, COMMANDS)
-        acknowledged = [
-            await producer.send(
-                topic,
-                command.model_dump_json().encode(),
-                key=command_key(command),
-                headers=command_headers(command, clock.now()),
-            )
-            for command in _commands(ZoneInfo(settings.time_zone), count)
-        ]
-        for record in await asyncio.gather(*acknowledged):
-            ends[record.partition] = max(ends[record.partition], record.offset + 1)
+        commands = _commands(ZoneInfo(settings.time_zone), count)
+        while some := list(itertools.islice(commands, AT_ONCE)):
+            acknowledged = [
+                await producer.send(
+                    topic,
+                    command.model_dump_json().encode(),
+                    key=command_key(command),
+                    headers=command_headers(command, clock.now()),
+                )
+                for command in some
+            ]
+            for record in await asyncio.gather(*acknowledged):
+                ends[record.partition] = max(ends[record.partition], record.offset + 1)
     finally:
         await producer.stop()
     return dict(ends)
 
 
 def _commands(zone: ZoneInfo, count: int) -> Iterator[Command]:
-    doctors = doctor_ids(DOCTORS)
+    starts = BUSY.starts(zone)
+    doctors = doctor_ids(max(DOCTORS_MIN, math.ceil(count / len(starts))))
     for number, id_ in enumerate(doctors, 1):
         yield from _doctor(id_, number, zone)
     patients = [uuid4() for _ in range(PATIENTS)]
-    for one in itertools.islice(bookings(BUSY.starts(zone), DOCTORS, PATIENTS), count):
+    for one in itertools.islice(bookings(starts, len(doctors), PATIENTS), count):
         command_id, patient_id = uuid4(), patients[one.patient]
         yield BookAppointment(
             command_id=command_id,

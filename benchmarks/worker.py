@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 import asyncpg
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.cpu import CpuMeter
 from benchmarks.scratch import environment
@@ -30,10 +33,15 @@ LAST_LINES = 5
 
 @dataclass(frozen=True)
 class WorkerRun:
-    """Seconds from the assignment until all was decided, and until all events were published."""
+    """Seconds from the assignment until all was decided, and until all events were published.
+
+    `transaction_s_max` is the upper bound of the histogram's bucket that the longest is in.
+    """
 
     decided_s: float
     published_s: float
+    transactions: float
+    transaction_s_max: float
     memory_mb_max: float
     cpu_percent: dict[str, float]
 
@@ -44,6 +52,7 @@ async def work_off(settings: Settings, data_dir: Path, ends: dict[int, int]) -> 
     Raises:
         ClinicError: it ended, or did not reach them in time.
     """
+    settings = settings.model_copy(update={"metrics_port": _free_port()})
     database = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
     try:
         async with _process(settings) as worker:
@@ -54,7 +63,8 @@ async def work_off(settings: Settings, data_dir: Path, ends: dict[int, int]) -> 
             decided_s, cpu = time.time() - assigned_s, meter.percent()
             await _until(worker, lambda: _published(database))
             published_s = time.time() - assigned_s
-            return WorkerRun(decided_s, published_s, _memory_mb_max(worker.pid), cpu)
+            transactions = await _transactions(settings)
+            return WorkerRun(decided_s, published_s, *transactions, _memory_mb_max(worker.pid), cpu)
     except TimeoutError:
         raise ClinicError("The worker did not decide the backlog in time.") from None
     finally:
@@ -132,6 +142,25 @@ async def _until(worker: _Worker, reached: Callable[[], Awaitable[bool]]) -> Non
             if worker.process.returncode is not None:
                 raise ClinicError(f"The worker ended: {worker.last_words}")
             await asyncio.sleep(POLL_INTERVAL_S)
+
+
+async def _transactions(settings: Settings) -> tuple[float, float]:
+    """How many there were, and the bucket of the longest, seconds."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"http://{settings.host}:{settings.metrics_port}/metrics")).text
+    [family] = [
+        one for one in text_string_to_metric_families(text) if one.name == "clinic_transaction_seconds"
+    ]
+    buckets = [(float(one.labels["le"]), one.value) for one in family.samples if "le" in one.labels]
+    total = buckets[-1][1]
+    return total, next(bound for bound, count in buckets if count == total)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _memory_mb_max(pid: int) -> float:

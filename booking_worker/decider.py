@@ -38,6 +38,8 @@ TRANSACTION_S_GOAL = 0.5
 # Few commands are decided together, whatever their partitions: a transaction costs more than they do. Many
 # are decided partition by partition, side by side.
 TOGETHER_COMMANDS_MAX = 200
+# Enough to keep the database busy; with more, each only takes longer.
+SIDE_BY_SIDE_MAX = 4
 TRIES_MAX = 3
 CONFLICT_BACKOFF_S = 0.02
 OUTAGE_BACKOFF_S_MIN = 0.1
@@ -64,6 +66,7 @@ class Decider:
         self._dead_letters = dead_letters
         self._wake_up = wake_up
         self._commands_max = TRANSACTION_COMMANDS_MAX
+        self._side_by_side = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
 
     async def work_off(self, records: dict[OwnedPartition, list[ConsumerRecord]]) -> Stopped:
         """Decide the records. When it returns, each is decided, by this process or another.
@@ -85,8 +88,9 @@ class Decider:
     async def _one_by_one(self, owned: OwnedPartition, transactions: list[list[Incoming]]) -> Stopped:
         for items in transactions:
             await owned.publisher.room()
-            if stopped := await self._decide({owned: items}, {}):
-                return stopped
+            async with self._side_by_side:
+                if stopped := await self._decide({owned: items}, {}):
+                    return stopped
         return {}
 
     async def _decide(self, parts: Parts, forced: Forced) -> Stopped:
