@@ -17,6 +17,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
+from booking_worker.catch_up import CatchUp
 from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
 from infra.errors import MisconfiguredError
@@ -51,13 +52,18 @@ class CommandConsumer(ConsumerRebalanceListener):
         decider: Decider,
         take: Callable[[int], OwnedPartition],
         give_up: Callable[[Exception], None],
+        catch_up: CatchUp | None = None,
     ) -> None:
-        """`take` makes what is known of a partition that is owned from now on; `give_up` ends the process."""
+        """`take` makes what is known of a partition that is owned from now on; `give_up` ends the process.
+
+        `catch_up` brings the database up to the events' topic before anything is decided.
+        """
         self._topic = topic
         self._pool = pool
         self._decider = decider
         self._take = take
         self._give_up = give_up
+        self._catch_up = catch_up
         self._owned: dict[int, OwnedPartition] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
@@ -136,9 +142,11 @@ class CommandConsumer(ConsumerRebalanceListener):
     async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
         while True:
             try:
-                starts = await self._consumer.beginning_offsets([partition])
-                ends = await self._consumer.end_offsets([partition])
-                await owned.open(self._pool, starts[partition], ends[partition])
+                await self._open(partition, owned)
+                if self._catch_up is not None and await self._catch_up.run(partition.partition):
+                    await self._open(partition, owned)
+                if self._subscriber.consumer is None:
+                    return False  # it was stopped meanwhile
                 self._consumer.seek(partition, owned.next_offset)
                 self._consumer.resume(partition)
             except MisconfiguredError as error:
@@ -151,6 +159,11 @@ class CommandConsumer(ConsumerRebalanceListener):
                 await asyncio.sleep(RETRY_INTERVAL_S)
             else:
                 return True
+
+    async def _open(self, partition: TopicPartition, owned: OwnedPartition) -> None:
+        starts = await self._consumer.beginning_offsets([partition])
+        ends = await self._consumer.end_offsets([partition])
+        await owned.open(self._pool, starts[partition], ends[partition])
 
     async def _handle(self, records: tuple[ConsumerRecord, ...]) -> None:
         # No exception may leave: FastStream would drop the batch and go on. The decider returns what stops.

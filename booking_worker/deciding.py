@@ -1,5 +1,6 @@
 """Decide a batch in memory: commands in, decisions and events out. Pure; `booking_worker.store` writes it."""
 
+from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,9 +50,18 @@ class NewEvent(NamedTuple):
     data: str
 
 
+def event_id(command_id: UUID, number: int) -> UUID:
+    """The id of a decision's event, from 0: the same whenever it is decided (RFC 9562, version 5)."""
+    return uuid5(command_id, f"event {number}")
+
+
 @dataclass
 class Batch:
-    """What the decisions of one transaction come to."""
+    """What the decisions of one transaction come to.
+
+    `calendars` counts the facts that change what a doctor's calendar shows; `versions` are the appointments'
+    as they were loaded.
+    """
 
     book: Book
     event_counts: dict[int, int]
@@ -61,8 +71,12 @@ class Batch:
     dead_letters: list[tuple[Incoming, UndecodableError]] = field(default_factory=list)
     appointments: set[UUID] = field(default_factory=set)
     doctors: set[UUID] = field(default_factory=set)
-    calendars: set[UUID] = field(default_factory=set)
+    calendars: Counter[UUID] = field(default_factory=Counter)
     time_off: dict[UUID, TimeBlocked | TimeUnblocked] = field(default_factory=dict)
+    versions: dict[UUID, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.versions = {id_: one.version for id_, one in self.book.appointments.items()}
 
     def decide_all(
         self,
@@ -91,9 +105,9 @@ class Batch:
 
     def _decide(self, item: Incoming, command: Command, forced: Refusal | UndecodableError | None) -> None:
         outcome = forced if isinstance(forced, Refusal) else decide(self.book, command, item.at)
-        context = self._context(item, type(command).__name__, command.fingerprint, command.actor)
+        context = context_of(item, command.command_id)
         if isinstance(outcome, Refusal):
-            facts: list[Fact] = [_refused(command, outcome)]
+            facts: list[Fact] = [refused(command, outcome)]
             self._note(item, context, State.REFUSED, outcome)
         else:
             facts = outcome
@@ -101,38 +115,15 @@ class Batch:
         json = context.model_dump_json()
         for number, fact in enumerate(facts):
             evolve(self.book, fact, item.at)
-            self._touch(fact)
+            self.touch(fact)
             self._add_event(item, command.command_id, number, str(command.doctor_id), fact, json)
 
     def _fail(self, item: Incoming, command_id: UUID, error: UndecodableError) -> None:
-        command = item.command
-        context = (
-            self._context(item, type(command).__name__, command.fingerprint, command.actor)
-            if command
-            else Context(
-                command_id=command_id,
-                command_type="unknown",
-                fingerprint=None,
-                actor=NOBODY,
-                decided_at=item.at,
-                source=Source(partition=item.partition, offset=item.offset),
-            )
-        )
+        context = context_of(item, command_id)
         self._note(item, context, State.FAILED, None)
-        fact = CommandFailed(reason=error.reason, doctor_id=command.doctor_id if command else None)
-        key = (item.record.key or b"").decode("utf-8", "replace").replace("\x00", "\ufffd")
-        self._add_event(item, command_id, 0, key, fact, context.model_dump_json())
-
-    def _context(self, item: Incoming, command_type: str, fingerprint: str, actor: Actor) -> Context:
-        assert item.command_id is not None, "only commands with an id have a context"
-        return Context(
-            command_id=item.command_id,
-            command_type=command_type,
-            fingerprint=fingerprint,
-            actor=actor,
-            decided_at=item.at,
-            source=Source(partition=item.partition, offset=item.offset),
-        )
+        doctor_id = item.command.doctor_id if item.command else None
+        fact = CommandFailed(reason=error.reason, doctor_id=doctor_id)
+        self._add_event(item, command_id, 0, key_of(item), fact, context.model_dump_json())
 
     def _note(self, item: Incoming, context: Context, state: State, refusal: Refusal | None) -> None:
         self.command_types.append(context.command_type)
@@ -151,7 +142,7 @@ class Batch:
             NewEvent(
                 partition=item.partition,
                 sequence=sequence,
-                event_id=uuid5(command_id, f"event {number}"),
+                event_id=event_id(command_id, number),
                 type=type(fact).__name__,
                 key=key,
                 subject=str(getattr(fact, "appointment_id", None) or key),
@@ -162,27 +153,47 @@ class Batch:
             )
         )
 
-    def _touch(self, fact: Fact) -> None:
+    def touch(self, fact: Fact) -> None:
+        """Note what has to be written because of the fact."""
         match fact:
             case AppointmentRescheduled():
                 self.appointments.add(fact.appointment_id)
-                self.calendars |= {fact.doctor_id, fact.previous.doctor_id}
+                self.calendars.update({fact.doctor_id, fact.previous.doctor_id})
             case AppointmentFact() | OutcomeRecorded():
                 self.appointments.add(fact.appointment_id)
-                self.calendars.add(fact.doctor_id)
+                self.calendars[fact.doctor_id] += 1
             case DoctorRegistered() | WeeklyHoursSet():
                 self.doctors.add(fact.doctor_id)
-                self.calendars.add(fact.doctor_id)
+                self.calendars[fact.doctor_id] += 1
             case TimeBlocked() | TimeUnblocked():
                 self.time_off[fact.time_off_id] = fact
-                self.calendars.add(fact.doctor_id)
+                self.calendars[fact.doctor_id] += 1
 
 
 def _as_error(forced: Refusal | UndecodableError | None) -> UndecodableError | None:
     return forced if isinstance(forced, UndecodableError) else None
 
 
-def _refused(command: Command, refusal: Refusal) -> CommandRefused:
+def context_of(item: Incoming, command_id: UUID) -> Context:
+    """What every event of a record's decision says."""
+    command = item.command
+    return Context(
+        command_id=command_id,
+        command_type=type(command).__name__ if command else "unknown",
+        fingerprint=command.fingerprint if command else None,
+        actor=command.actor if command else NOBODY,
+        decided_at=item.at,
+        source=Source(partition=item.partition, offset=item.offset),
+    )
+
+
+def key_of(item: Incoming) -> str:
+    """The record's key as its events have it; a command's is its doctor's id."""
+    return (item.record.key or b"").decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def refused(command: Command, refusal: Refusal) -> CommandRefused:
+    """The fact that a refusal makes."""
     return CommandRefused(
         reason=refusal.reason,
         count=refusal.count,

@@ -9,6 +9,7 @@ import structlog
 import uvloop
 from faststream.kafka import KafkaBroker
 
+from booking_worker.catch_up import CatchUp
 from booking_worker.consumer import CommandConsumer
 from booking_worker.dead_letters import DeadLetters
 from booking_worker.decider import Decider
@@ -80,6 +81,7 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
             decider=decider,
             take=take,
             give_up=_give_up,
+            catch_up=CatchUp(settings, name, pool, commands, ids[commands]),
         )
         await exits.enter_async_context(running(wake_ups.run(), consumer.keep_committing()))
         exits.push_async_callback(consumer.release)

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
+from booking_worker import sql
 from booking_worker.incoming import Incoming
 from booking_worker.publisher import EventPublisher
 from booking_worker.store import Position
@@ -41,14 +42,7 @@ class OwnedPartition:
             MisconfiguredError: it does not, or the topic is not the one remembered.
             OUTAGES: Postgres is away.
         """
-        row = await pool.fetchrow(
-            """
-            INSERT INTO booking.partition_progress AS p (topic, partition, topic_id) VALUES ($1, $2, $3)
-            ON CONFLICT (topic, partition) DO UPDATE SET topic = p.topic
-            RETURNING topic_id, next_offset, event_count, published_count
-            """,
-            *(self._topic, self.number, self._topic_id),
-        )
+        row = await pool.fetchrow(sql.OPEN, self._topic, self.number, self._topic_id)
         assert row is not None, "it was inserted or is there"
         self._check_topic(row["topic_id"])
         if not log_start <= row["next_offset"] <= log_end:

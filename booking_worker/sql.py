@@ -21,8 +21,19 @@ SESSION = {
     "idle_in_transaction_session_timeout": "5s",
 }
 
+OPEN = """
+INSERT INTO booking.partition_progress AS p (topic, partition, topic_id) VALUES ($1, $2, $3)
+ON CONFLICT (topic, partition) DO UPDATE SET topic = p.topic
+RETURNING topic_id, next_offset, event_count, published_count
+"""
+
 FENCE = """
 SELECT FROM booking.partition_progress WHERE topic = $1 AND partition = ANY($2) ORDER BY partition FOR UPDATE
+"""
+
+POSITION = """
+SELECT topic_id, next_offset, event_count, published_count
+FROM booking.partition_progress WHERE topic = $1 AND partition = $2 FOR UPDATE
 """
 
 FENCE_AND_LOAD = """
@@ -69,6 +80,7 @@ CROSS JOIN LATERAL (
     WHERE a.doctor_id = away.doctor_id AND a.status || '' = 'booked'
         AND a.starts_at > away.starts_at - $4::interval AND a.starts_at < away.ends_at
     ORDER BY a.starts_at, a.id
+    FOR UPDATE
 ) AS a
 """
 
@@ -79,10 +91,15 @@ SET doctor_id = u.doctor_id, visit_type = u.visit_type, starts_at = u.starts_at,
     cancelled_by = u.cancelled_by, cancel_reason = u.cancel_reason
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
-    $7::timestamptz[], $8::text[], $9::int[], $10::text[], $11::text[]
-) AS u (id, doctor_id, visit_type, starts_at, ends_at, f, u, status, version, cancelled_by, cancel_reason)
-WHERE a.id = u.id
+    $7::timestamptz[], $8::text[], $9::int[], $10::text[], $11::text[], $12::int[]
+) AS u (
+    id, doctor_id, visit_type, starts_at, ends_at, f, u, status, version, cancelled_by, cancel_reason, before
+)
+WHERE a.id = u.id AND a.version = u.before AND a.status = $13
 """
+
+# What is changed makes room first: together, appointments may change places.
+FREE = "UPDATE booking.appointments SET status = 'no_show' WHERE id = ANY($1) AND status = 'booked'"
 
 UPSERT_DOCTORS = """
 INSERT INTO booking.doctors (id, name, specialty, time_zone, active, visit_types, policy, hours)
@@ -130,8 +147,8 @@ WITH decided AS (
         cancelled_by, cancel_reason, reason)
 ), calendars AS (
     INSERT INTO booking.calendar_versions AS v (doctor_id, version)
-    SELECT doctor_id, 1 FROM unnest($39::uuid[]) AS doctor_id
-    ON CONFLICT (doctor_id) DO UPDATE SET version = v.version + 1
+    SELECT * FROM unnest($39::uuid[], $40::bigint[])
+    ON CONFLICT (doctor_id) DO UPDATE SET version = v.version + excluded.version
 )
 UPDATE booking.partition_progress p
 SET next_offset = u.next_offset, event_count = u.event_count,

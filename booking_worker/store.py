@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from booking_worker import sql
 from booking_worker.deciding import Batch
 from contracts.doctors import VISIT_MINUTES_MAX
@@ -89,7 +91,7 @@ async def lock_appointments(connection: Connection, ids: Iterable[UUID]) -> list
 async def booked_within(
     connection: Connection, away: Sequence[tuple[UUID, datetime, datetime]]
 ) -> list[Appointment]:
-    """The doctors' booked appointments that begin, or may not have ended, within the times."""
+    """The doctors' booked appointments that begin, or may not have ended, within the times; locked."""
     rows = await connection.fetch(sql.IN_TIME_OFF, *_columns(away, 3), VISIT_MAX)
     return [appointment_from_row(row) for row in rows]
 
@@ -106,21 +108,33 @@ async def write(
     batch: Batch,
     moved: Sequence[tuple[int, int, int, int]],
     existing: set[UUID],
+    *,
+    make_room: bool = False,
 ) -> None:
     """Write what the batch came to, and move the positions.
 
     `moved` has partition, next offset, event count and published count; `existing` are the appointments that
-    have a row.
+    have a row. With `make_room`, only how things are in the end has to be without conflict, not each row's
+    change on the way there.
 
     Raises:
         asyncpg.ExclusionViolationError: a time was taken meanwhile by another partition.
         asyncpg.UniqueViolationError: a command with the same id was decided meanwhile by another partition.
+        asyncpg.SerializationError: an appointment was changed meanwhile by another partition.
     """
     touched = [batch.book.appointments[id_] for id_ in batch.appointments]
     # One order for all partitions, so that they wait for each other rather than deadlock.
     touched.sort(key=lambda appointment: (appointment.patient_id, appointment.visit.starts))
     if changed := [one for one in touched if one.id in existing]:
-        await connection.execute(sql.UPDATE_APPOINTMENTS, *_columns(map(_update_row, changed), 11))
+        if make_room:
+            await connection.execute(sql.FREE, [one.id for one in changed])
+        versions, status = [batch.versions[one.id] for one in changed], "no_show" if make_room else "booked"
+        done = await connection.execute(
+            sql.UPDATE_APPOINTMENTS, *_columns(map(_update_row, changed), 11), versions, status
+        )
+        if done != f"UPDATE {len(changed)}":
+            # It was read as being in the way, and changed by another partition before it was locked.
+            raise asyncpg.SerializationError(f"appointments have changed meanwhile: {done} of {len(changed)}")
     if batch.doctors:
         doctors = [batch.book.doctors[id_] for id_ in sorted(batch.doctors)]
         await connection.execute(sql.UPSERT_DOCTORS, *_columns(map(_doctor_row, doctors), 8))
@@ -132,7 +146,7 @@ async def write(
         *_columns(map(_decision_row, zip(batch.decisions, batch.command_types, strict=True)), 9),
         *_columns(batch.events, 10),
         *_columns((_insert_row(one) for one in touched if one.id not in existing), 14),
-        sorted(batch.calendars),
+        *_columns(sorted(batch.calendars.items()), 2),
     )
 
 

@@ -29,21 +29,26 @@ def wanted(
     """
     times: list[tuple[UUID, datetime, datetime, datetime]] = []
     patients: set[UUID] = set()
+    # Whose an appointment is, and as which visit types: also of one that is booked, or changed, in the batch.
+    whose = {id_: one.patient_id for id_, one in named.items()}
+    kinds = {id_: {one.visit_type} for id_, one in named.items()}
     for item in items:
         match item.command:
             case BookAppointment() as command:
-                patients.add(command.patient_id)
-                code = command.visit_type
-            case RescheduleAppointment() as command if command.appointment_id in named:
-                patients.add(named[command.appointment_id].patient_id)
-                code = command.visit_type or named[command.appointment_id].visit_type
+                whose.setdefault(command.appointment_id, command.patient_id)
+                codes = kinds.setdefault(command.appointment_id, set())
+                codes.add(command.visit_type)
+            case RescheduleAppointment() as command if command.appointment_id in whose:
+                codes = kinds[command.appointment_id]
+                if command.visit_type:
+                    codes.add(command.visit_type)
             case _:
                 continue
-        doctor = doctors.get(command.doctor_id)
-        visit_type = doctor.visit_type(code) if doctor else None
-        if doctor is not None and visit_type is not None:
-            when = with_buffers(visit_at(command.starts_at, visit_type), visit_type)
-            times.append((command.doctor_id, *when, when.ends + _buffer_max(doctor)))
+        patients.add(whose[command.appointment_id])
+        if doctor := doctors.get(command.doctor_id):
+            for visit_type in filter(None, map(doctor.visit_type, codes)):
+                when = with_buffers(visit_at(command.starts_at, visit_type), visit_type)
+                times.append((command.doctor_id, *when, when.ends + _buffer_max(doctor)))
     ids = [item.command_id for item in items if item.command_id is not None]
     return Wanted(ids, times, patients, min(item.at for item in items))
 

@@ -51,7 +51,7 @@ CREATE TABLE booking.doctors (
     hours       jsonb NOT NULL
 );
 
--- Raised by every transaction that changes what a doctor's calendar shows: what caches compare.
+-- Raised by every fact that changes what a doctor's calendar shows: what caches compare.
 CREATE TABLE booking.calendar_versions (
     doctor_id uuid   PRIMARY KEY,
     version   bigint NOT NULL

@@ -1,0 +1,81 @@
+"""Single commands, where a test is about one thing that can happen."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from aiokafka.partitioner import murmur2
+
+from contracts.commands import (
+    BookAppointment,
+    CancelAppointment,
+    Command,
+    RegisterDoctor,
+    RescheduleAppointment,
+    SetWeeklyHours,
+    made_id,
+)
+from contracts.doctors import Policy
+from contracts.envelope import command_headers, command_key
+from contracts.topics import COMMANDS
+from tests.replay.history import ALL_DAY, STAFF, VISIT_TYPES, Record
+
+PATIENT = UUID("11111111-2222-4333-8444-555555555555")
+
+
+def named(doctor_id: UUID) -> Any:
+    """What every command has."""
+    id_ = uuid4()
+    return {"command_id": id_, "fingerprint": id_.hex, "actor": STAFF, "doctor_id": doctor_id}
+
+
+def opened(doctor_id: UUID) -> list[Command]:
+    """A doctor with hours all day, in slots of half an hour."""
+    policy = Policy(slot_minutes=30)
+    zone = {"time_zone": "UTC", "visit_types": VISIT_TYPES, "policy": policy}
+    return [
+        RegisterDoctor(**named(doctor_id), name="Dr. Example", specialty="examples", **zone),
+        SetWeeklyHours(**named(doctor_id), hours=ALL_DAY),
+    ]
+
+
+def booked(doctor_id: UUID, starts_at: datetime, patient_id: UUID = PATIENT) -> BookAppointment:
+    """A booking by staff."""
+    name = named(doctor_id)
+    return BookAppointment(
+        **name,
+        appointment_id=made_id(name["command_id"], "appointment"),
+        patient_id=patient_id,
+        visit_type="checkup",
+        starts_at=starts_at,
+    )
+
+
+def cancelled(booking: BookAppointment) -> CancelAppointment:
+    """Its cancellation."""
+    return CancelAppointment(**named(booking.doctor_id), appointment_id=booking.appointment_id)
+
+
+def moved(booking: BookAppointment, doctor_id: UUID, starts_at: datetime) -> RescheduleAppointment:
+    """Its move."""
+    name = named(doctor_id)
+    return RescheduleAppointment(**name, appointment_id=booking.appointment_id, starts_at=starts_at)
+
+
+def record_of(command: Command, at: datetime) -> Record:
+    """The command as a record."""
+    value = command.model_dump_json().encode()
+    return Record(command_key(command), value, command_headers(command, at), at)
+
+
+def partition_of(doctor_id: UUID) -> int:
+    """Where a doctor's commands are."""
+    return int((murmur2(str(doctor_id).encode()) & 0x7FFFFFFF) % COMMANDS.partitions)
+
+
+def doctors_in_different_partitions() -> tuple[UUID, UUID]:
+    """New ids."""
+    first = second = uuid4()
+    while partition_of(second) == partition_of(first):
+        second = uuid4()
+    return first, second
