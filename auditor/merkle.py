@@ -1,0 +1,159 @@
+"""Merkle trees over hashes: RFC 9162, section 2.1, with SHA-256.
+
+A tree's root is told by the roots of its complete subtrees, one per bit that is set in its size: appending
+needs no more than these. A proof is made of the roots of stretches that lie side by side, so that one pass
+over the leaves makes it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+
+HASH_BYTES = 32
+_LEAF = b"\x00"
+_NODE = b"\x01"
+
+
+def leaf_hash(value: bytes) -> bytes:
+    """The hash of a leaf: section 2.1.1."""
+    return sha256(_LEAF + value).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node."""
+    return sha256(_NODE + left + right).digest()
+
+
+class Tree:
+    """A tree that grows: its size, and the roots of its complete subtrees, from the left."""
+
+    def __init__(self, size: int = 0, frontier: bytes = b"") -> None:
+        """`frontier` is what `frontier()` gave at this size."""
+        assert len(frontier) == HASH_BYTES * size.bit_count(), "one root for each bit of the size"
+        self.size = size
+        self._roots = [frontier[at : at + HASH_BYTES] for at in range(0, len(frontier), HASH_BYTES)]
+
+    def append(self, value: bytes) -> None:
+        """Add a leaf."""
+        root, carry, roots = sha256(_LEAF + value).digest(), self.size, self._roots
+        while carry & 1:
+            root = sha256(_NODE + roots.pop() + root).digest()
+            carry >>= 1
+        roots.append(root)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root of all leaves so far; of none: the hash of nothing."""
+        if not self._roots:
+            return sha256().digest()
+        *others, root = self._roots
+        for left in reversed(others):
+            root = node_hash(left, root)
+        return root
+
+    def frontier(self) -> bytes:
+        """The state to go on from."""
+        return b"".join(self._roots)
+
+
+Stretch = tuple[int, int]
+"""Leaves from the first number (from 0) to before the second."""
+
+
+def inclusion_stretches(index: int, size: int) -> list[Stretch]:
+    """The subtrees whose roots are the proof that leaf `index` (from 0) is in a tree: section 2.1.3.1."""
+    assert 0 <= index < size, "the leaf is in the tree"
+    start, end, path = 0, size, []
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((start, middle))
+            start = middle
+    return path[::-1]
+
+
+def consistency_stretches(old_size: int, size: int) -> list[Stretch]:
+    """The subtrees whose roots prove that a tree of `old_size` is the beginning of one: section 2.1.4.1."""
+    assert 0 < old_size <= size, "the old tree is not empty and not larger"
+    start, end, whole, path = 0, size, True, []
+    while end != old_size:
+        middle = start + _split(end - start)
+        if old_size <= middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((start, middle))
+            start, whole = middle, False
+    if not whole:
+        path.append((start, end))
+    return path[::-1]
+
+
+def roots_of(stretches: Sequence[Stretch], leaves: Iterable[bytes]) -> list[bytes]:
+    """The roots of disjoint stretches, in the given order. `leaves` are all of the tree's, from the first."""
+    in_order = sorted(stretches)
+    found: dict[Stretch, bytes] = {}
+    numbered: Iterator[tuple[int, bytes]] = enumerate(leaves)
+    for start, end in in_order:
+        tree = Tree()
+        for at, leaf in numbered:
+            if at >= start:
+                tree.append(leaf)
+            if at == end - 1:
+                break
+        assert tree.size == end - start, "all leaves of the tree were given"
+        found[start, end] = tree.root()
+    return [found[stretch] for stretch in stretches]
+
+
+def inclusion_holds(index: int, size: int, value: bytes, path: Sequence[bytes], root: bytes) -> bool:
+    """Whether the proof shows that leaf `index` of the tree with this root is `value`: section 2.1.3.2."""
+    if not 0 <= index < size:
+        return False
+    fn, sn, r = index, size - 1, leaf_hash(value)
+    for p in path:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = node_hash(p, r)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = node_hash(r, p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+def consistency_holds(old_size: int, size: int, path: Sequence[bytes], old_root: bytes, root: bytes) -> bool:
+    """Whether the proof shows that the one tree is the beginning of the other: section 2.1.4.2."""
+    if not 0 < old_size <= size:
+        return False
+    if old_size == size:
+        return not path and old_root == root
+    nodes = list(path)
+    if old_size & (old_size - 1) == 0:
+        nodes.insert(0, old_root)
+    if not nodes:
+        return False
+    fn, sn = old_size - 1, size - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = nodes[0]
+    for c in nodes[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = node_hash(c, fr), node_hash(c, sr)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node_hash(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and fr == old_root and sr == root
+
+
+def _split(size: int) -> int:
+    """The largest power of two smaller than `size`."""
+    return 1 << ((size - 1).bit_length() - 1)

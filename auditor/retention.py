@@ -1,0 +1,156 @@
+"""Retention: months older than the limit are dropped whole, and their hashes stay as signed stubs."""
+
+from collections.abc import AsyncIterator
+from datetime import date, datetime
+from typing import NamedTuple
+
+import asyncpg
+import structlog
+
+from auditor.chain import entry_hash, first_hash
+from auditor.metrics import RETENTION_BROKEN
+from auditor.reading import ENTRIES, blocks, in_order
+from auditor.signing import Signer, stub_of
+from contracts.audit import Chain
+from infra import clock
+from infra.errors import ClinicError
+from infra.postgres import Connection
+
+# 3 MB of hashes in a row.
+STUB_ENTRIES_MAX = 100_000
+DROP_TIMEOUT_S = 600.0
+
+_log = structlog.get_logger(__name__)
+
+
+class RetentionError(ClinicError):
+    """A month that is too old does not verify: it is evidence, and stays."""
+
+
+class Dropped(NamedTuple):
+    """A month that is gone, and how many entries it had."""
+
+    month: date
+    entries: int
+
+
+async def retain(pool: asyncpg.Pool, signer: Signer, years: int) -> list[Dropped]:
+    """Drop the months that ended more than `years` ago, the oldest first, each in one transaction.
+
+    Raises:
+        RetentionError: one of them does not verify.
+        OUTAGES, CONFLICTS: of `infra.postgres`; what was dropped before stays so.
+    """
+    limit = _years_before(clock.now(), years)
+    dropped = []
+    for month in await _months(pool):
+        if _following(month) > limit:
+            break
+        async with pool.acquire() as connection, connection.transaction():
+            await in_order(connection)
+            await _write_stubs(connection, signer, month)
+            entries = await connection.fetchval("SELECT audit.drop_month($1)", month, timeout=DROP_TIMEOUT_S)
+        _log.info("month dropped", month=str(month), entries=entries)
+        dropped.append(Dropped(month, entries))
+    RETENTION_BROKEN.set(0)
+    return dropped
+
+
+async def _months(pool: asyncpg.Pool) -> list[date]:
+    rows = await pool.fetch(
+        """
+        SELECT to_date(c.relname, '"entries_"YYYY_MM') AS month
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'audit.entries'::regclass AND c.relkind = 'r'
+        ORDER BY 1
+        """
+    )
+    return [row["month"] for row in rows]
+
+
+async def _write_stubs(connection: Connection, signer: Signer, month: date) -> None:
+    # The entries of a chain in one month are one stretch, unless a clock was set back at the turn of a month.
+    stretches = await connection.fetch(
+        """
+        SELECT chain, partition, min(number) AS first, max(number) AS last
+        FROM (
+            SELECT chain, partition, number,
+                number - row_number() OVER (PARTITION BY chain, partition ORDER BY number) AS stretch
+            FROM audit.entries WHERE occurred_at >= $1::timestamp AT TIME ZONE 'UTC'
+                AND occurred_at < $2::timestamp AT TIME ZONE 'UTC'
+        ) AS numbered
+        GROUP BY chain, partition, stretch ORDER BY chain, partition, 3
+        """,
+        *(datetime(month.year, month.month, 1), _midnight(_following(month))),  # noqa: DTZ001 (UTC there)
+        timeout=DROP_TIMEOUT_S,
+    )
+    for chain, partition, first, last in stretches:
+        await _write_stub(connection, signer, month, Chain(chain), partition, first, last)
+
+
+async def _write_stub(
+    connection: Connection, signer: Signer, month: date, chain: Chain, partition: int, first: int, last: int
+) -> None:
+    async for number, hashes in _verified(connection, chain, partition, first, last):
+        stub = stub_of(chain, partition, number, hashes, str(month), clock.now())
+        await connection.execute(
+            """
+            INSERT INTO audit.stubs
+                (chain, partition, first_number, last_number, month, hashes, signed_at, key_id, signature)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            """,
+            *(chain, partition, number, stub.last_number, month, hashes, stub.signed_at),
+            *(signer.key_id, signer.sign(stub)),
+        )
+
+
+async def _verified(
+    connection: Connection, chain: Chain, partition: int, first: int, last: int
+) -> AsyncIterator[tuple[int, bytes]]:
+    """The hashes of a stretch in pieces, each with its first number, while the chain holds."""
+    before = await _hash_of(connection, chain, partition, first - 1)
+    piece, expected = bytearray(), first
+    async for rows in blocks(connection, ENTRIES, chain, partition, first, last):
+        for number, content, stored, agree in rows:
+            if number != expected or not agree or entry_hash(before, content) != stored:
+                RETENTION_BROKEN.set(1)
+                raise RetentionError(
+                    f"Entry {number} of {chain}/{partition} does not verify, so its month is kept: "
+                    "run `clinic audit verify`."
+                )
+            before, expected = stored, number + 1
+            piece += stored
+            if len(piece) == 32 * STUB_ENTRIES_MAX:
+                yield expected - STUB_ENTRIES_MAX, bytes(piece)
+                piece.clear()
+    if piece:
+        yield expected - len(piece) // 32, bytes(piece)
+
+
+async def _hash_of(connection: Connection, chain: Chain, partition: int, number: int) -> bytes:
+    if number == 0:
+        return first_hash(chain, partition)
+    found: bytes | None = await connection.fetchval(
+        "SELECT hash FROM audit.entries WHERE chain = $1 AND partition = $2 AND number = $3",
+        *(chain, partition, number),
+    )
+    if found is None:
+        found = await connection.fetchval(
+            "SELECT substr(hashes, octet_length(hashes) - 31) FROM audit.stubs "
+            "WHERE chain = $1 AND partition = $2 AND last_number = $3",
+            *(chain, partition, number),
+        )
+    return found or b""
+
+
+def _following(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001
+
+
+def _years_before(now: datetime, years: int) -> date:
+    # The first of the month: 29 February has no anniversary, and only whole months go anyway.
+    return date(now.year - years, now.month, 1)

@@ -1,0 +1,165 @@
+"""Verification: the chain walked from its first entry, beside its heads and stubs.
+
+Everything is recomputed; the first thing that does not fit is named, and the walk of this chain ends there.
+Whoever can write the whole database can make a chain that fits: that is found with a head kept elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from auditor.chain import ENTRY_PREFIX, ChainEnd
+from auditor.merkle import HASH_BYTES
+from auditor.reading import ENTRIES, blocks, in_order, stub_from
+from auditor.signing import TrustedKeys, stub_of
+from contracts.audit import Chain, SignedHead
+from infra.postgres import Connection
+
+NUMBER_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a walk found. `entries` were read, `dropped` are vouched for by stubs; `number` is where the first
+    thing is broken (an entry's, or a head's size)."""
+
+    chain: Chain
+    partition: int
+    entries: int
+    dropped: int
+    heads: int
+    number: int | None = None
+    finding: str | None = None
+
+
+class _BrokenError(Exception):
+    def __init__(self, number: int, finding: str) -> None:
+        super().__init__(finding)
+        self.number = number
+        self.finding = finding
+
+
+async def verify_chain(
+    connection: Connection, chain: Chain, partition: int, keys: TrustedKeys, kept: Iterable[SignedHead] = ()
+) -> Report:
+    """Check one chain as it stands at this moment. `kept` are heads of it that were kept elsewhere."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        await in_order(connection)
+        walk = _Walk(connection, ChainEnd.empty(chain, partition), keys, list(kept))
+        broken: _BrokenError | None = None
+        try:
+            await walk.run()
+        except _BrokenError as error:
+            broken = error
+    return Report(
+        chain,
+        partition,
+        entries=walk.end.size - walk.dropped,
+        dropped=walk.dropped,
+        heads=walk.heads,
+        number=broken.number if broken else None,
+        finding=broken.finding if broken else None,
+    )
+
+
+class _Walk:
+    def __init__(
+        self, connection: Connection, end: ChainEnd, keys: TrustedKeys, kept: Sequence[SignedHead]
+    ) -> None:
+        self.end = end
+        self.dropped = 0
+        self.heads = 0
+        self._connection = connection
+        self._keys = keys
+        self._kept = kept
+        self._where = (end.chain, end.partition)
+
+    async def run(self) -> None:
+        async for rows in blocks(self._connection, ENTRIES, *self._where, 1, NUMBER_MAX):
+            heads = await self._heads_between(rows[0]["number"], rows[-1]["number"])
+            at = 0
+            while at < len(rows):
+                await self._bridge_to(rows[at]["number"])
+                at = self._link(rows, at, heads)
+        await self._bridge_to(None)
+        await self._check_end()
+
+    def _link(self, rows: Sequence[Any], at: int, heads: Mapping[int, list[SignedHead]]) -> int:
+        """Take entries until a number is missing; returns the place of the first that was not taken."""
+        expected, last, append = self.end.size + 1, self.end.last_hash, self.end.tree.append
+        for number, content, stored, agree in rows[at:] if at else rows:
+            if number != expected:
+                if number < expected:
+                    raise _BrokenError(number, f"entry {number} is there twice")
+                break
+            last = sha256(ENTRY_PREFIX + last + content).digest()
+            if last != stored:
+                raise _BrokenError(
+                    number, f"entry {number} does not have the hash of its content and of what came before"
+                )
+            if not agree:
+                raise _BrokenError(number, f"the columns of entry {number} do not say what its content says")
+            append(last)
+            self.end.last_hash = last
+            if number in heads:
+                self._check_heads(heads[number])
+            expected += 1
+            at += 1
+        return at
+
+    async def _bridge_to(self, number: int | None) -> None:
+        """Pass over dropped entries, up to before `number`; None: whatever stubs follow."""
+        while number is None or self.end.size + 1 < number:
+            first = self.end.size + 1
+            stub = await stub_from(self._connection, *self._where, first)
+            if stub is None:
+                if number is None:
+                    return
+                raise _BrokenError(first, f"entry {first} is missing")
+            signed = stub_of(*self._where, first, stub["hashes"], str(stub["month"]), stub["signed_at"])
+            if not self._keys.signed(signed, stub["key_id"], stub["signature"]):
+                raise _BrokenError(first, f"no trusted key signed the stub that begins with entry {first}")
+            heads = await self._heads_between(first, signed.last_number)
+            for place in range(0, len(stub["hashes"]), HASH_BYTES):
+                self.end.last_hash = stub["hashes"][place : place + HASH_BYTES]
+                self.end.tree.append(self.end.last_hash)
+                self._check_heads(heads.get(self.end.size, ()))
+            self.dropped += signed.last_number - first + 1
+
+    async def _heads_between(self, first: int, last: int) -> dict[int, list[SignedHead]]:
+        rows = await self._connection.fetch(
+            "SELECT * FROM audit.heads WHERE chain = $1 AND partition = $2 AND size BETWEEN $3 AND $4",
+            *(*self._where, first, last),
+        )
+        heads: dict[int, list[SignedHead]] = {}
+        for head in (*map(SignedHead.from_row, rows), *self._kept):
+            heads.setdefault(head.size, []).append(head)
+        return heads
+
+    def _check_heads(self, heads: Iterable[SignedHead]) -> None:
+        for head in heads:
+            what = f"the head of {head.size} entries, signed at {head.signed_at:%Y-%m-%d %H:%M:%S} UTC"
+            if not self._keys.signed(head, head.key_id, bytes.fromhex(head.signature)):
+                raise _BrokenError(head.size, f"no trusted key signed {what}")
+            if head.last_hash != self.end.last_hash.hex() or head.root != self.end.tree.root().hex():
+                raise _BrokenError(head.size, f"the first {head.size} entries are not those of {what}")
+            self.heads += 1
+
+    async def _check_end(self) -> None:
+        size = self.end.size
+        longest = await self._connection.fetchval(
+            "SELECT max(size) FROM audit.heads WHERE chain = $1 AND partition = $2", *self._where
+        )
+        signed = max([longest or 0, *(head.size for head in self._kept)])
+        if signed > size:
+            raise _BrokenError(size + 1, f"entry {size + 1} is missing: there is a head of {signed} entries")
+        row = await self._connection.fetchrow(
+            "SELECT size, last_hash, frontier FROM audit.chains WHERE chain = $1 AND partition = $2",
+            *self._where,
+        )
+        known = tuple(row) if row else (0, self.end.last_hash, b"")
+        if known[0] > size:
+            raise _BrokenError(size + 1, f"entry {size + 1} is missing: there were {known[0]}")
+        if known != (size, self.end.last_hash, self.end.tree.frontier()):
+            raise _BrokenError(size, f"the chain ends with entry {size}, and its record says otherwise")

@@ -1,0 +1,1 @@
+"""What `clinic audit` does."""

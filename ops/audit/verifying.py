@@ -1,0 +1,132 @@
+"""`clinic audit verify`: every chain walked, side by side on the machine's cores."""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from auditor.signing import TrustedKeys, load_public_key
+from auditor.verify import Report, verify_chain
+from contracts.audit import Chain, SignedHead
+from infra.settings import Settings
+from ops.audit.connection import trail
+from ops.audit.heads import read_head_file
+
+# Fewer are walked here sooner than another process starts.
+ENTRIES_ALONE_MAX = 50_000
+
+
+@dataclass(frozen=True)
+class Task:
+    """One chain to walk, and the heads of it that were kept elsewhere."""
+
+    chain: Chain
+    partition: int
+    kept: tuple[SignedHead, ...]
+
+
+def verify(
+    settings: Settings,
+    chain: str | None,
+    partition: int | None,
+    head_files: Sequence[Path],
+    key_files: Sequence[Path],
+    as_json: bool,
+) -> bool:
+    """Print what was checked and found. Returns whether all fits.
+
+    Raises:
+        ClinicError: Postgres is away, or a file does not hold what it should.
+    """
+    keys = TrustedKeys(load_public_key(path) for path in (settings.audit_key_file, *key_files))
+    kept = [head for path in head_files for head in read_head_file(path).heads]
+    begun = time.monotonic()
+    entries, tasks = asyncio.run(_tasks(settings, kept))
+    asked = [task for task in tasks if chain in (None, task.chain) and partition in (None, task.partition)]
+    reports = _walk(settings, keys, asked, os.cpu_count() or 1 if entries > ENTRIES_ALONE_MAX else 1)
+    seconds = time.monotonic() - begun
+    (_print_json if as_json else _print_table)(reports, seconds)
+    return all(report.finding is None for report in reports)
+
+
+async def _tasks(settings: Settings, kept: Sequence[SignedHead]) -> tuple[int, list[Task]]:
+    # Every chain that is mentioned anywhere, so that none can be made to vanish whole. The entries' own
+    # chains are found by jumping from one to the next in the index.
+    async with trail(settings) as pool:
+        rows = await pool.fetch(
+            """
+            WITH RECURSIVE jumps AS (
+                (SELECT chain, partition FROM audit.entries ORDER BY chain, partition LIMIT 1)
+                UNION ALL
+                SELECT next.* FROM jumps, LATERAL (
+                    SELECT e.chain, e.partition FROM audit.entries e
+                    WHERE (e.chain, e.partition) > (jumps.chain, jumps.partition)
+                    ORDER BY e.chain, e.partition LIMIT 1
+                ) AS next
+            )
+            SELECT chain, partition FROM jumps
+            UNION SELECT chain, partition FROM audit.chains
+            UNION SELECT chain, partition FROM audit.heads
+            UNION SELECT chain, partition FROM audit.stubs
+            """
+        )
+        entries = await pool.fetchval("SELECT coalesce(sum(size), 0)::bigint FROM audit.chains")
+    found = {(Chain(row["chain"]), row["partition"]) for row in rows}
+    found |= {(head.chain, head.partition) for head in kept}
+    return entries, [
+        Task(*one, tuple(head for head in kept if (head.chain, head.partition) == one))
+        for one in sorted(found)
+    ]
+
+
+def _walk(settings: Settings, keys: TrustedKeys, tasks: Sequence[Task], processes: int) -> list[Report]:
+    walk = partial(_walk_here, settings, keys.public_keys)
+    if processes == 1:
+        return walk(tasks)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        return [report for [report] in pool.map(walk, ([task] for task in tasks))]
+
+
+def _walk_here(settings: Settings, public_keys: Sequence[bytes], tasks: Sequence[Task]) -> list[Report]:
+    keys = TrustedKeys(public_keys)
+
+    async def walk() -> list[Report]:
+        async with trail(settings) as pool, pool.acquire() as connection:
+            return [
+                await verify_chain(connection, task.chain, task.partition, keys, task.kept) for task in tasks
+            ]
+
+    return asyncio.run(walk())
+
+
+def _print_json(reports: Sequence[Report], seconds: float) -> None:
+    entries = sum(report.entries for report in reports)
+    summary = {
+        "entries": entries,
+        "findings": sum(report.finding is not None for report in reports),
+        "seconds": round(seconds, 3),
+        "entries_per_s": round(entries / seconds),
+        "chains": [asdict(report) for report in reports],
+    }
+    print(json.dumps(summary, indent=2))
+
+
+def _print_table(reports: Sequence[Report], seconds: float) -> None:
+    table = Table("chain", "entries", "dropped", "heads", "", box=None, pad_edge=False)
+    for report in reports:
+        state = f"[red]{report.finding}[/]" if report.finding else "[green]fits[/]"
+        figures = (f"{number:,}" for number in (report.entries, report.dropped, report.heads))
+        table.add_row(f"{report.chain}/{report.partition}", *figures, state)
+    console = Console(highlight=False)
+    console.print(table)
+    entries = sum(report.entries for report in reports)
+    console.print(f"{entries:,} entries in {seconds:.1f} s, {entries / seconds:,.0f} per second")

@@ -1,0 +1,264 @@
+"""Whatever a database superuser does to the trail, with all triggers off, shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from auditor.chain import ChainEnd
+from auditor.signing import Signer
+from contracts.audit import Chain
+from infra import clock
+from tests.audit.trail import Trail
+
+ENTRIES = 50
+HEAD_EVERY = 20
+FAKE = '"visit_type":"checkup"', '"visit_type":"surgery"'
+
+
+@pytest.fixture
+async def kept(trail: Trail) -> Trail:
+    """Fifty entries on partition 0, with heads at 20, 40 and the end."""
+    await trail.kept(ENTRIES, audit_head_entries=HEAD_EVERY)
+    return trail
+
+
+async def test_an_untouched_trail_verifies(kept: Trail) -> None:
+    said = kept.verify()
+
+    assert (said["entries"], said["findings"]) == (ENTRIES, 0)
+    assert said["chains"][0]["heads"] >= ENTRIES // HEAD_EVERY
+
+
+class TestFoundByVerifyAlone:
+    async def test_an_edited_content(self, kept: Trail) -> None:
+        await kept.tamper(
+            f"UPDATE audit.entries SET content = replace(content, '{FAKE[0]}', '{FAKE[1]}') WHERE number = 17"
+        )
+
+        number, finding = kept.finding()
+
+        assert (number, "does not have the hash" in finding) == (17, True)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "patient_id = gen_random_uuid()",
+            "doctor_id = NULL",
+            "appointment_id = gen_random_uuid()",
+            "command_id = NULL",
+            "actor_id = gen_random_uuid()",
+            "actor_kind = 'staff'",
+            "action = 'AppointmentCancelled'",
+            "occurred_at = occurred_at + interval '1 microsecond'",
+        ],
+    )
+    async def test_an_edited_column(self, kept: Trail, change: str) -> None:
+        await kept.tamper(f"UPDATE audit.entries SET {change} WHERE number = 17")
+
+        number, finding = kept.finding()
+
+        assert (number, "columns" in finding) == (17, True)
+
+    async def test_an_edited_entry_with_its_own_hash_made_again(self, kept: Trail) -> None:
+        await _rewrite_from(kept, 17, entries=1)
+
+        number, finding = kept.finding()
+
+        assert (number, "does not have the hash" in finding) == (18, True)
+
+    async def test_a_deleted_entry(self, kept: Trail) -> None:
+        await kept.tamper("DELETE FROM audit.entries WHERE number = 17")
+
+        assert kept.finding() == (17, "entry 17 is missing")
+
+    async def test_an_inserted_entry(self, kept: Trail) -> None:
+        await kept.tamper(
+            """
+            INSERT INTO audit.entries
+            SELECT chain, partition, 17, occurred_at, recorded_at, action, actor_kind, actor_id, doctor_id,
+                appointment_id, patient_id, command_id, content, hash
+            FROM audit.entries WHERE number = 30
+            """
+        )
+
+        assert kept.finding() == (17, "entry 17 is there twice")
+
+    async def test_an_appended_entry(self, kept: Trail) -> None:
+        end, content = await _end(kept), await _content(kept, ENTRIES)
+        hash_ = end.append(content.encode())
+        await kept.tamper(
+            f"""
+            INSERT INTO audit.entries
+            SELECT chain, partition, number + 1, occurred_at, recorded_at, action, actor_kind, actor_id,
+                doctor_id, appointment_id, patient_id, command_id, content, '\\x{hash_.hex()}'
+            FROM audit.entries WHERE number = {ENTRIES}
+            """
+        )
+
+        number, finding = kept.finding()
+
+        assert (number, "its record says otherwise" in finding) == (ENTRIES + 1, True)
+
+    async def test_two_entries_swapped(self, kept: Trail) -> None:
+        await kept.tamper(
+            "UPDATE audit.entries SET number = 1000 WHERE number = 17",
+            "UPDATE audit.entries SET number = 17 WHERE number = 18",
+            "UPDATE audit.entries SET number = 18 WHERE number = 1000",
+        )
+
+        number, finding = kept.finding()
+
+        assert (number, "does not have the hash" in finding) == (17, True)
+
+    async def test_a_tail_that_is_cut_off_without_its_heads(self, kept: Trail) -> None:
+        await kept.tamper("DELETE FROM audit.entries WHERE number > 45")
+
+        number, finding = kept.finding()
+
+        assert (number, "entry 46 is missing" in finding) == (46, True)
+
+    async def test_a_rewritten_chain_whose_heads_stayed(self, kept: Trail) -> None:
+        await _rewrite_from(kept, 17, entries=ENTRIES)
+
+        number, finding = kept.finding()
+
+        assert (number, "the first 20 entries are not those" in finding) == (20, True)
+
+    async def test_a_rewritten_chain_whose_heads_another_key_signed(self, kept: Trail) -> None:
+        await _rewrite_from(kept, 1, entries=ENTRIES)
+        await _sign_again(kept, Signer(Ed25519PrivateKey.generate()))
+
+        number, finding = kept.finding()
+
+        assert (number, "no trusted key signed" in finding) == (ENTRIES, True)
+
+    async def test_a_head_that_says_something_else(self, kept: Trail) -> None:
+        await kept.tamper("UPDATE audit.heads SET signed_at = signed_at - interval '1 day' WHERE size = 40")
+
+        number, finding = kept.finding()
+
+        assert (number, "no trusted key signed" in finding) == (40, True)
+
+    async def test_a_chain_that_vanished_but_for_its_heads(self, kept: Trail) -> None:
+        await kept.tamper("DELETE FROM audit.entries", "DELETE FROM audit.chains")
+
+        number, finding = kept.finding()
+
+        assert (number, "entry 1 is missing" in finding) == (1, True)
+
+
+class TestFoundWithAnEarlierHead:
+    """Whoever also holds the audit key, or leaves the auditor to sign what was made up."""
+
+    @pytest.fixture
+    def head(self, kept: Trail, tmp_path: Path) -> Path:
+        """A head of all fifty, kept elsewhere."""
+        return kept.keep_head(tmp_path / "head.json")
+
+    async def test_an_untouched_trail_verifies_also_after_it_has_grown(self, kept: Trail, head: Path) -> None:
+        await kept.happen(30, first=ENTRIES + 1)
+        async with kept.auditor():
+            await kept.keeps(ENTRIES + 30)
+
+        said = kept.verify("--head", head)
+
+        assert (said["entries"], said["findings"]) == (ENTRIES + 30, 0)
+
+    async def test_a_tail_that_is_cut_off_with_all_that_tells_of_it(self, kept: Trail, head: Path) -> None:
+        await _cut_off(kept, 45)
+        assert kept.verify()["findings"] == 0
+
+        number, finding = kept.finding("--head", head)
+
+        assert (number, finding) == (46, "entry 46 is missing: there is a head of 50 entries")
+
+    async def test_a_whole_chain_rewritten_with_the_true_key(self, kept: Trail, head: Path) -> None:
+        await _rewrite_from(kept, 1, entries=ENTRIES)
+        await _sign_again(kept, Signer.load(kept.settings.audit_key_file))
+        assert kept.verify()["findings"] == 0
+
+        number, finding = kept.finding("--head", head)
+
+        assert (number, "the first 50 entries are not those of the head" in finding) == (ENTRIES, True)
+
+    async def test_a_whole_chain_rewritten_that_has_grown_since(self, kept: Trail, head: Path) -> None:
+        await _rewrite_from(kept, 1, entries=ENTRIES)
+        await kept.tamper("DELETE FROM audit.heads")
+        await kept.happen(30, first=ENTRIES + 1)
+        async with kept.auditor(audit_head_interval_s=0.1):
+            await kept.keeps(ENTRIES + 30)
+        assert kept.verify()["findings"] == 0
+
+        assert kept.finding("--head", head)[0] == ENTRIES
+
+    async def test_a_chain_that_vanished_without_a_trace(self, kept: Trail, head: Path) -> None:
+        await _cut_off(kept, 0)
+        assert kept.verify()["entries"] == 0
+
+        assert kept.finding("--head", head) == (1, "entry 1 is missing: there is a head of 50 entries")
+
+    def test_the_head_file_itself_is_checked(self, kept: Trail, head: Path) -> None:
+        said = json.loads(head.read_text())
+        said["heads"][0]["signed_at"] = "2020-01-01T00:00:00Z"
+        head.write_text(json.dumps(said))
+
+        assert "no trusted key signed" in kept.finding("--head", head)[1]
+
+
+async def _content(trail: Trail, number: int) -> str:
+    return str(await trail.postgres.fetchval("SELECT content FROM audit.entries WHERE number = $1", number))
+
+
+async def _end(trail: Trail) -> ChainEnd:
+    """The chain's end, made again from its contents."""
+    end = ChainEnd.empty(Chain.BOOKING, 0)
+    for row in await trail.postgres.fetch("SELECT content FROM audit.entries ORDER BY number"):
+        end.append(row["content"].encode())
+    return end
+
+
+async def _rewrite_from(trail: Trail, first: int, *, entries: int) -> None:
+    """Another truth from entry `first` on, with so many entries' hashes and the chain's end made again."""
+    end = ChainEnd.empty(Chain.BOOKING, 0)
+    statements = []
+    for row in await trail.postgres.fetch("SELECT number, content FROM audit.entries ORDER BY number"):
+        content = row["content"].replace(*FAKE) if row["number"] >= first else row["content"]
+        hash_ = end.append(content.encode())
+        if first <= row["number"] < first + entries:
+            statements.append(
+                f"UPDATE audit.entries SET content = '{content}', hash = '\\x{hash_.hex()}' "
+                f"WHERE number = {row['number']}"
+            )
+    await trail.tamper(*statements)
+    if entries > 1:
+        await _set_end(trail, end)
+
+
+async def _set_end(trail: Trail, end: ChainEnd) -> None:
+    await trail.tamper(
+        f"UPDATE audit.chains SET size = {end.size}, last_hash = '\\x{end.last_hash.hex()}', "
+        f"frontier = '\\x{end.tree.frontier().hex()}'"
+    )
+
+
+async def _cut_off(trail: Trail, size: int) -> None:
+    """Everything behind entry `size`, and whatever tells that there was more."""
+    await trail.tamper(
+        f"DELETE FROM audit.entries WHERE number > {size}", f"DELETE FROM audit.heads WHERE size > {size}"
+    )
+    if size:
+        await _set_end(trail, await _end(trail))
+    else:
+        await trail.tamper("DELETE FROM audit.chains")
+
+
+async def _sign_again(trail: Trail, signer: Signer) -> None:
+    head = signer.head(await _end(trail), clock.now())
+    await trail.tamper(
+        "DELETE FROM audit.heads",
+        "INSERT INTO audit.heads VALUES "
+        f"('booking', 0, {head.size}, '\\x{head.root}', '\\x{head.last_hash}', '{head.signed_at}', "
+        f"'{head.key_id}', '\\x{head.signature}')",
+    )

@@ -1,0 +1,137 @@
+"""An auditor of a test's own, the events it reads and the trail it writes."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from auditor.main import running_auditor
+from benchmarks.events import append_events, append_to, bookings
+from contracts.events import Fact
+from contracts.topics import EVENTS
+from infra.kafka import start_producer
+from infra.settings import Settings
+from ops.embedded import Child
+from tests.clinic import database, namespace
+from tests.ops.conftest import clinic_command
+from tests.processes import service
+from tests.waiting import until_async
+
+MARCH = datetime(2026, 3, 10, 9, tzinfo=UTC)
+TIMEOUT_S = 90.0
+
+
+class Trail:
+    """`settings` name an empty trail and topics of one's own; `postgres` is the owner's, to tamper."""
+
+    def __init__(self, settings: Settings, postgres: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
+        self.settings = settings
+        self.postgres = postgres
+        self._producer = producer
+
+    async def happen(self, count: int, *, first: int = 1, partition: int = 0, at: datetime = MARCH) -> None:
+        """So many bookings on a partition, numbered from `first`, a second apart."""
+        await self.facts(list(bookings(partition, count, at)), first=first, partition=partition)
+
+    async def happen_everywhere(self, count: int, *, first: int = 1) -> None:
+        """So many on every partition."""
+        await append_events(self.settings, count, MARCH, first=first)
+
+    async def facts(
+        self, facts: Sequence[tuple[datetime, Fact]], *, first: int = 1, partition: int = 0
+    ) -> None:
+        """These facts on a partition, numbered from `first`."""
+        await append_to(self.settings, self._producer, partition, first, facts)
+
+    @contextlib.asynccontextmanager
+    async def auditor(self, **settings: Any) -> AsyncIterator[None]:
+        """An auditor in this process while inside."""
+        async with running_auditor(self.settings.model_copy(update=settings)):
+            yield
+
+    def auditor_process(self, directory: Path) -> Child:
+        """An auditor to be killed, not started yet."""
+        return service("auditor", directory, self.settings, "auditor")
+
+    async def keeps(self, count: int, partition: int | None = None) -> None:
+        """Wait until the trail has so many entries, in all or on a partition."""
+
+        async def there() -> bool:
+            return await self.size(partition) >= count
+
+        await until_async(there, f"{count} entries are kept", TIMEOUT_S)
+
+    async def size(self, partition: int | None = None) -> int:
+        """The number of entries, by the chains' ends."""
+        return int(
+            await self.postgres.fetchval(
+                """
+                SELECT coalesce(sum(size), 0)::bigint FROM audit.chains
+                WHERE chain = 'booking' AND partition = coalesce($1, partition)
+                """,
+                partition,
+            )
+        )
+
+    async def kept(self, count: int, **settings: Any) -> None:
+        """So many bookings on partition 0, kept by an auditor that is gone again."""
+        await self.happen(count)
+        async with self.auditor(**settings):
+            await self.keeps(count, 0)
+
+    async def hashes(self) -> list[tuple[int, int, bytes]]:
+        """Partition, number and hash of every entry, in order."""
+        rows = await self.postgres.fetch(
+            "SELECT partition, number, hash FROM audit.entries ORDER BY chain, partition, number"
+        )
+        return [tuple(row) for row in rows]
+
+    def verify(self, *options: str | Path) -> dict[str, Any]:
+        """What `clinic audit verify` says; its exit status tells whether it found something."""
+        done = clinic_command(self.settings, "audit", "verify", "--json", *map(str, options))
+        said: dict[str, Any] = json.loads(done.stdout or done.stderr)
+        assert done.returncode == (1 if said["findings"] else 0), done.stderr
+        return said
+
+    def finding(self, *options: str | Path) -> tuple[int, str]:
+        """The one thing it finds: where, and what."""
+        said = self.verify(*options)
+        [broken] = [chain for chain in said["chains"] if chain["finding"]]
+        return broken["number"], broken["finding"]
+
+    def keep_head(self, path: Path) -> Path:
+        """`clinic audit head`, kept in a file."""
+        done = clinic_command(self.settings, "audit", "head")
+        assert done.returncode == 0, done.stderr
+        path.write_text(done.stdout)
+        return path
+
+    async def tamper(self, *statements: str) -> None:
+        """Do as a superuser with all triggers off."""
+        async with self.postgres.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            for statement in statements:
+                assert await connection.execute(statement) != "UPDATE 0", statement
+
+
+@contextlib.asynccontextmanager
+async def trail(settings: Settings, template: str) -> AsyncIterator[Trail]:
+    """An empty trail, and topics without events."""
+    async with (
+        database(settings, template) as own,
+        namespace(own) as there,
+        asyncpg.create_pool(there.postgres_dsn.get_secret_value(), min_size=1, max_size=2) as postgres,
+    ):
+        producer = await start_producer(there, "tests")
+        try:
+            yield Trail(there, postgres, producer)
+        finally:
+            await producer.stop()
+
+
+PARTITIONS = EVENTS.partitions
