@@ -10,6 +10,7 @@ from ingress import (
     appointment_reads,
     appointments,
     asyncapi,
+    audit,
     availability,
     calendar,
     commands,
@@ -22,13 +23,14 @@ from ingress import (
     problems,
     staff_events,
     time_off,
+    unsubscribe,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 # The busiest first: routes are tried in this order.
 ROUTERS = (appointments, availability, commands, appointment_reads, doctor_reads, doctors, time_off, calendar)
-OTHER_ROUTERS = (people, staff_events, health, metrics, asyncapi)
+OTHER_ROUTERS = (people, unsubscribe, staff_events, audit, health, metrics, asyncapi)
 
 
 def create_app(lifespan: Lifespan) -> FastAPI:

@@ -20,11 +20,12 @@ from ingress.openapi import answers
 from ingress.paging import PAGE_SIZE, Cursor, Limit, bad_cursor, cursor_after, key_before
 from ingress.paths import PathId
 from ingress.problems import Code as ProblemCode
-from ingress.problems import Problem, not_found
+from ingress.problems import ForeignProblem, Problem, not_found
 from ingress.resources import Resources, resources
 from ingress.views import (
     AppointmentList,
     AppointmentView,
+    AuditPlace,
     HistoryEntry,
     HistoryList,
     appointment_page,
@@ -75,8 +76,8 @@ async def list_appointments(
         "patient_id = {}": _patient_filter(caller, patient_id),
         "doctor_id = {}": doctor_id,
         "status = {}": status,
-        "starts_at >= {}": _start(starts_from, zone, days=0),
-        "starts_at < {}": _start(starts_until, zone, days=1),
+        "starts_at >= {}": bound(starts_from, zone, days=0),
+        "starts_at < {}": bound(starts_until, zone, days=1),
         "(starts_at, id) > ({}, {})": _key(cursor),
     }
     rows = await _select(here, conditions, limit + 1)
@@ -93,18 +94,24 @@ async def list_appointments(
     responses=answers(ProblemCode.NOT_FOUND),
 )
 async def get_history(request: Request, caller: Caller, appointment_id: PathId) -> Response:
-    """Everything that happened to it, oldest first. For its patient and for staff."""
+    """Everything that happened to it, oldest first, and where the audit trail has it. For its patient and for
+    staff."""
     here = resources(request)
     await find_appointment(here, caller, appointment_id)
     rows = await here.pool.fetch(
         """
-        SELECT type, data FROM booking.events WHERE subject = $1 AND subject <> key
-        ORDER BY decided_at, partition, sequence
+        SELECT e.type, e.data, e.partition, e.sequence, a.hash
+        FROM booking.events e
+        -- The trail numbers the events of a partition as their sequences do.
+        LEFT JOIN audit.entries a ON a.chain = 'booking' AND a.partition = e.partition
+            AND a.number = e.sequence AND a.occurred_at = e.decided_at AND a.command_id = e.command_id
+        WHERE e.subject = $1 AND e.subject <> e.key
+        ORDER BY e.decided_at, e.partition, e.sequence
         """,
         str(appointment_id),
     )
     zone = ZoneInfo(here.settings.time_zone)
-    entries = [history_entry(row["type"], json.loads(row["data"]), zone) for row in rows]
+    entries = [history_entry(row["type"], json.loads(row["data"]), zone, _recorded(row)) for row in rows]
     page = HistoryList(items=_in_order(entries), next_cursor=None)
     return Response(page.model_dump_json(), media_type="application/json")
 
@@ -139,9 +146,17 @@ async def find_appointment(here: Resources, caller: Actor, appointment_id: UUID)
         Problem: 404.
     """
     row = await here.pool.fetchrow("SELECT * FROM booking.appointments WHERE id = $1", appointment_id)
-    if row is None or (caller.kind is ActorKind.PATIENT and row["patient_id"] != caller.id):
+    if row is None:
         raise not_found()
+    if caller.kind is ActorKind.PATIENT and row["patient_id"] != caller.id:
+        raise ForeignProblem(appointment_id)
     return appointment_from_row(row)
+
+
+def _recorded(row: asyncpg.Record) -> AuditPlace | None:
+    if row["hash"] is None:
+        return None  # the auditor has not come to it yet
+    return AuditPlace(partition=row["partition"], number=row["sequence"], hash=row["hash"].hex())
 
 
 def _in_order(by_time: list[HistoryEntry]) -> list[HistoryEntry]:
@@ -186,10 +201,11 @@ async def _select(here: Resources, conditions: Mapping[str, Any], limit: int) ->
     return rows
 
 
-def _start(bound: date | None, zone: ZoneInfo, days: int) -> datetime | None:
-    if bound is None or isinstance(bound, datetime):
-        return bound
-    return datetime.combine(bound + timedelta(days=days), time.min, zone)
+def bound(day: date | None, zone: ZoneInfo, days: int) -> datetime | None:
+    """The instant meant by a date (its midnight, so many days later) or by an instant (itself)."""
+    if day is None or isinstance(day, datetime):
+        return day
+    return datetime.combine(day + timedelta(days=days), time.min, zone)
 
 
 def _key(cursor: str | None) -> tuple[datetime, UUID] | None:

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from contracts.commands import COMMANDS as COMMAND_MODELS
-from contracts.envelope import TYPE_PREFIX, VERSION_SUFFIX
 from contracts.events import FACTS
 from contracts.schemas import message_schemas
+from contracts.security import NOBODY, SECURITY_MODELS
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, LOGIN_CHALLENGES, SECURITY_EVENTS, TOPICS, Topic
 from infra.kafka import topic_name
 from ingress.openapi import problems
@@ -29,7 +29,7 @@ ATTRIBUTES = {
     "ce_type": "the name and version of the message",
     "ce_source": "the service that wrote it",
     "ce_time": "RFC 3339",
-    "ce_subject": "the appointment's id, or else the doctor's",
+    "ce_subject": "the appointment's or the patient's id, or else the doctor's or the principal",
     "content-type": "application/json",
 }
 SEQUENCE = {"ce_sequence": "counts a partition's events from 1, without a gap"}
@@ -44,6 +44,15 @@ DEAD_LETTER_HEADERS = {
     "dlq_offset": "where it came from",
 }
 KEY = {"kafka": {"key": {"type": "string", "format": "uuid", "description": "the doctor's id"}}}
+PRINCIPAL = {
+    "kafka": {
+        "key": {
+            "type": "string",
+            "pattern": f"^({NOBODY}|(patient|staff|system):[0-9a-f-]{{36}})$",
+            "description": f"who acted: kind and id, or `{NOBODY}` where nobody is known",
+        }
+    }
+}
 SCHEMAS = "#/components/schemas/"
 
 Json = dict[str, Any]
@@ -80,6 +89,8 @@ def _document(addresses: tuple[str, ...]) -> str:
                 "decide": _operation("receive", COMMANDS),
                 "tell": _operation("send", EVENTS),
                 "setAside": _operation("send", DEAD_LETTERS),
+                "record": _operation("send", SECURITY_EVENTS),
+                "keep": _operation("receive", SECURITY_EVENTS),
             },
             "components": {"messages": messages, "schemas": schemas},
         }
@@ -89,6 +100,7 @@ def _document(addresses: tuple[str, ...]) -> str:
 def _messages() -> tuple[dict[str, Json], dict[str, Json]]:
     """Every message, and the schemas that their payloads share."""
     events = {model.__name__ for model in FACTS}
+    security = {model.__name__ for model in SECURITY_MODELS}
     messages: dict[str, Json] = {
         DEAD_LETTER: {
             "title": "A record as it came, with headers that say why it is here",
@@ -107,11 +119,11 @@ def _messages() -> tuple[dict[str, Json], dict[str, Json]]:
             assert shared.setdefault(part_name, part) == part, f"two messages mean different {part_name}"
         sequence = SEQUENCE if name in events else {}
         messages[name] = {
-            "name": f"{TYPE_PREFIX}{name}{VERSION_SUFFIX}",
+            "name": schema["title"],
             "summary": schema["description"],
             "headers": _headers(ATTRIBUTES | sequence, TRACEPARENT),
             "payload": payload,
-            "bindings": KEY,
+            "bindings": PRINCIPAL if name in security else KEY,
         }
     return messages, shared
 
@@ -122,7 +134,7 @@ def _headers(required: dict[str, str], optional: dict[str, str]) -> Json:
 
 
 def _channel(topic: Topic, address: str) -> Json:
-    models = {COMMANDS: COMMAND_MODELS, EVENTS: FACTS}.get(topic, ())
+    models = {COMMANDS: COMMAND_MODELS, EVENTS: FACTS, SECURITY_EVENTS: SECURITY_MODELS}.get(topic, ())
     names = [DEAD_LETTER] if topic == DEAD_LETTERS else [model.__name__ for model in models]
     return {
         "address": address,

@@ -14,7 +14,10 @@ SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
 
 
 class AuthenticatedRoute(StrictRoute):
-    """A route that looks at nothing before it knows who calls; the caller is in `request.state.caller`."""
+    """A route that looks at nothing before it knows who calls; the caller is in `request.state.caller`.
+
+    Whom it turns away is told as a security event.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["openapi_extra"] = {"security": SECURITY, **(kwargs.get("openapi_extra") or {})}
@@ -25,8 +28,14 @@ class AuthenticatedRoute(StrictRoute):
         handle = super().get_route_handler()
 
         async def handle_authenticated(request: Request) -> Response:
-            request.state.caller = authenticated(request, resources(request))
-            return await handle(request)
+            here = resources(request)
+            caller = None
+            try:
+                caller = request.state.caller = authenticated(request, here)
+                return await handle(request)
+            except Problem as problem:
+                here.refused_access.tell(request, problem, caller)
+                raise
 
         return handle_authenticated
 

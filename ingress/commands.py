@@ -13,7 +13,7 @@ from infra.kafka import topic_name
 from ingress.callers import AuthenticatedRoute, Caller
 from ingress.command_state import command_resource
 from ingress.openapi import RETRY_AFTER, answers
-from ingress.problems import Code, not_found
+from ingress.problems import Code, ForeignProblem, not_found
 from ingress.resources import Resources, resources
 from ingress.submit import WAIT_S_MAX
 
@@ -38,8 +38,10 @@ async def get_command(
     """Pending, or the decision. Only the one who sent the command, and staff, see it."""
     here = resources(request)
     opened = here.keys.open_receipt(receipt)
-    if opened is None or (caller.kind is not ActorKind.STAFF and caller != opened.actor):
+    if opened is None:
         raise not_found()
+    if caller.kind is not ActorKind.STAFF and caller != opened.actor:
+        raise ForeignProblem
     with here.decisions.expected(opened.command_id) as waiter:
         decision = await here.decisions.find(opened.command_id)
         if decision is None and wait:

@@ -47,8 +47,10 @@ PATIENT = {
     "id": SOME_ID,
     "email": PATIENT_EMAIL,
     "name": "Ada Keller",
-    "phone": "+49 30 1234567",
+    "phone": "+49301234567",
     "language": "en",
+    "channel": "mail",
+    "reminders": True,
     "created_at": "2026-11-25T09:00:00+01:00",
 }
 
@@ -129,6 +131,7 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         "doctor_id": DOCTOR_ID,
         "visit_type": "checkup",
         "command_id": SOME_ID,
+        "audit": {"partition": 3, "number": 17, "hash": "0f" * 32},
         **(slot | happened),
     }
     wanted = {"doctor_id": DOCTOR_ID, "starts_at": booked["starts_at"], "visit_type": "checkup"}
@@ -149,7 +152,10 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         "ScheduleBody": _one({"hours": HOURS}),
         "TimeOffBody": _one(away | {"note": "Conference"}),
         "PatientBody": _one({"email": "new.patient@example.com", "name": "Nora Patient", "language": "de"}),
-        "ProfileChange": _one({"phone": "+49 30 1234567"}),
+        "ProfileChange": {
+            "text messages": {"value": {"phone": "+49301234567", "channel": "sms"}},
+            "no more reminders": {"value": {"reminders": False}},
+        },
         "CommandResource": _commands(at(-7, 9)),
         "AppointmentView": _one(booked),
         "AppointmentList": _page(booked),

@@ -3,14 +3,13 @@
 The UID is the appointment's, SEQUENCE is its version: a calendar that has the entry updates it.
 """
 
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event
 
+from infra.calendar_entries import calendar_uid, calendar_zone
 from scheduling.state import Appointment, Doctor, Status
 
-A_YEAR = timedelta(days=366)
 PRODUCT = "-//Clinic//Appointments 1.0//EN"
 
 
@@ -23,7 +22,7 @@ def calendar_entry(appointment: Appointment, doctor: Doctor, zone: ZoneInfo) -> 
     """A VCALENDAR with one VEVENT in local time, and the VTIMEZONE it needs."""
     visit_type = doctor.visit_type(appointment.visit_type)
     event = Event()
-    event.add("uid", f"{appointment.id}@clinic")
+    event.add("uid", calendar_uid(appointment.id))
     event.add("sequence", appointment.version)
     event.add("dtstamp", appointment.booked_at)
     event.add("dtstart", appointment.visit.starts.astimezone(zone))
@@ -35,8 +34,7 @@ def calendar_entry(appointment: Appointment, doctor: Doctor, zone: ZoneInfo) -> 
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("method", method(appointment))
+    calendar.add_component(calendar_zone(zone, appointment.visit.starts))
     calendar.add_component(event)
-    day = appointment.visit.starts.date()
-    calendar.add_missing_timezones(day - A_YEAR, day + A_YEAR)
     content: bytes = calendar.to_ical()
     return content

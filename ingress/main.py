@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import uvicorn
 from fastapi import FastAPI
 
-from contracts.topics import COMMANDS
+from contracts.topics import COMMANDS, SECURITY_EVENTS
 from infra.background import running
 from infra.garbage import collect_rarely
 from infra.kafka import start_producer, topic_name
@@ -23,7 +23,9 @@ from ingress.decisions import Decisions
 from ingress.event_feed import EventFeed
 from ingress.log import CommandLog
 from ingress.patients import Patients
+from ingress.refused_access import RefusedAccess
 from ingress.resources import Resources
+from ingress.security import SecurityLog
 
 CONNECTIONS_MAX = 10
 STOP_TIMEOUT_S = 4
@@ -50,12 +52,15 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         exits.push_async_callback(redis.aclose)
         producer = await start_producer(settings, name)
         exits.push_async_callback(producer.stop)
+        ack_timeout_ms = settings.kafka_ack_timeout_ms
+        security = SecurityLog(producer, topic_name(settings, SECURITY_EVENTS), ack_timeout_ms)
+        exits.push_async_callback(security.drain)
         feed = EventFeed(pool)
         commands = topic_name(settings, COMMANDS)
         backlog = Backlog(pool, commands, settings.busy_after_s)
         decisions = Decisions(pool, redis, decided_channel(settings), feed.poke)
         await exits.enter_async_context(
-            running(decisions.listen(), decisions.look_up(), feed.run(), backlog.watch())
+            running(decisions.listen(), decisions.look_up(), feed.run(), backlog.watch(), security.run())
         )
         yield Resources(
             settings=settings,
@@ -63,9 +68,11 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             tokens=tokens,
             pool=pool,
             redis=redis,
-            log=CommandLog(producer, commands, settings.kafka_ack_timeout_ms, backlog),
+            log=CommandLog(producer, commands, ack_timeout_ms, backlog),
+            security=security,
+            refused_access=RefusedAccess(security),
             decisions=decisions,
-            patients=Patients(pool, keys),
+            patients=Patients(pool, keys, settings.language),
             availability=AvailabilityCache(pool),
             feed=feed,
         )

@@ -37,6 +37,17 @@ BACKLOG_SECONDS = Gauge(
     "clinic_backlog_seconds",
     "How long a new command would wait to be decided, in the partition where that is longest.",
 )
+SECURITY_EVENTS = Counter(
+    "clinic_security_events",
+    "Security events that the broker acknowledged, by type.",
+    ("type",),
+)
+SECURITY_EVENTS_LOST = Counter(
+    "clinic_security_events_lost",
+    "Refusals of access that were answered and not recorded: `limited` (too many of one source), `overflow` "
+    "(too many waited to be recorded) or `unavailable` (the log did not take them). Alert on the last two.",
+    ("why",),
+)
 REDIS_CONNECTED = Gauge(
     "clinic_redis_connected",
     "1 while wake-ups come through Redis, 0 while waiting requests are looked up in Postgres instead.",

@@ -1,8 +1,8 @@
 """The patients' directory: who is who, sealed under a key of each patient's own."""
 
-import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,22 +10,12 @@ import asyncpg
 
 from infra import clock
 from infra.keys import DataKey, Keys
+from infra.profiles import Language, Profile, open_profile, seal_profile
 from ingress.coalesce import Coalesced
 
 # Deliberately wide (RFC 5321, section 4.1.2): whether an address works, only a mail to it tells.
 ADDRESS = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,189}")
-PROFILE_CONTEXT = "profile"
 REASON_CONTEXT = "reason"
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a patient is called and where mail goes. Sealed whole."""
-
-    email: str
-    name: str | None = None
-    phone: str | None = None
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +34,11 @@ class AddressTakenError(Exception):
 class Patients:
     """Reads and writes `people.patients`."""
 
-    def __init__(self, pool: asyncpg.Pool, keys: Keys) -> None:
+    def __init__(self, pool: asyncpg.Pool, keys: Keys, language: Language = "en") -> None:
+        """`language` is that of patients who have chosen none: the clinic's."""
         self._pool = pool
         self._keys = keys
+        self._language = language
         self._known: Coalesced[UUID, bytes] = Coalesced(self._fetch_data_keys)
 
     async def register(self, email: str) -> UUID:
@@ -58,7 +50,7 @@ class Patients:
         email = email.strip()
         if not ADDRESS.fullmatch(email):
             raise ValueError("not a mail address")
-        added = await self.add(Profile(email))
+        added = await self.add(Profile(email, language=self._language))
         if added is not None:
             return added
         known = await self.find_by_address(email)
@@ -77,7 +69,7 @@ class Patients:
             RETURNING id
             """,
             *(patient_id, self._keys.address_index(profile.email), wrapped),
-            *(_sealed(data_key, profile), clock.now()),
+            *(seal_profile(data_key, profile), clock.now()),
         )
         return inserted
 
@@ -106,25 +98,32 @@ class Patients:
             )
         )
 
-    async def change(self, patient_id: UUID, profile: Profile) -> None:
-        """Replace the profile; of a patient who was forgotten meanwhile there is none.
+    async def change(self, patient_id: UUID, changed: Callable[[Profile], Profile]) -> Registered | None:
+        """Change the profile to what `changed` makes of it: the patient as they are then, None if unknown.
+
+        Two changes at a time come one after the other, so that neither undoes the other. `changed` must not
+        block; what it raises is passed on, and nothing is changed.
 
         Raises:
             AddressTakenError: another patient has the new address.
         """
-        data_key = await self.data_key(patient_id)
-        if data_key is None:
-            return
-        try:
-            await self._pool.execute(
-                """
-                UPDATE people.patients SET profile = $2, address_index = $3
-                WHERE id = $1 AND forgotten_at IS NULL
-                """,
-                *(patient_id, _sealed(data_key, profile), self._keys.address_index(profile.email)),
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(
+                "SELECT * FROM people.patients WHERE id = $1 AND forgotten_at IS NULL FOR UPDATE", patient_id
             )
-        except asyncpg.UniqueViolationError:
-            raise AddressTakenError from None
+            known = self._opened(row)
+            if row is None or known is None:
+                return None
+            profile = changed(known.profile)
+            data_key = self._keys.unwrap(patient_id, row["data_key"])
+            try:
+                await connection.execute(
+                    "UPDATE people.patients SET profile = $2, address_index = $3 WHERE id = $1",
+                    *(patient_id, seal_profile(data_key, profile), self._keys.address_index(profile.email)),
+                )
+            except asyncpg.UniqueViolationError:
+                raise AddressTakenError from None
+            return replace(known, profile=profile)
 
     async def forget(self, patient_id: UUID) -> None:
         """Throw away the key, and with it whatever was sealed by it, here and on the log. Idempotent."""
@@ -147,9 +146,5 @@ class Patients:
     def _opened(self, row: asyncpg.Record | None) -> Registered | None:
         if row is None:
             return None
-        content = self._keys.unwrap(row["id"], row["data_key"]).open(row["profile"], PROFILE_CONTEXT)
-        return Registered(row["id"], Profile(**json.loads(content)), row["created_at"])
-
-
-def _sealed(data_key: DataKey, profile: Profile) -> bytes:
-    return data_key.seal(json.dumps(asdict(profile)).encode(), PROFILE_CONTEXT)
+        data_key = self._keys.unwrap(row["id"], row["data_key"])
+        return Registered(row["id"], open_profile(data_key, row["profile"]), row["created_at"])

@@ -1,74 +1,27 @@
 """The patients' directory over HTTP: for staff, and for each patient alone."""
 
-from dataclasses import replace
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AfterValidator, Field, Strict
-from pydantic_core import PydanticCustomError
 
 from contracts.commands import Actor, ActorKind, CancelAppointment
-from contracts.fields import Line, Model
+from contracts.security import PatientForgotten, PatientRead, PatientsSearched
 from ingress.callers import AuthenticatedRoute, OnlyPatient, Staff
 from ingress.openapi import BODY_PROBLEMS, LOCATION, answers
 from ingress.paths import PathId
-from ingress.patients import ADDRESS, AddressTakenError, Profile, Registered
+from ingress.patients import AddressTakenError, Registered
 from ingress.problems import Code, Problem, not_found
+from ingress.profiles import Email, PatientBody, PatientList, PatientView, ProfileChange
 from ingress.resources import Resources, resources
+from ingress.security import told
 from ingress.views import local
 
 FORGOTTEN = "patient_forgotten"
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
-
-
-def _address(value: str) -> str:
-    if not ADDRESS.fullmatch(value):
-        raise PydanticCustomError("email", "A mail address is needed")
-    return value
-
-
-Email = Annotated[str, Strict(), Field(max_length=254), AfterValidator(_address)]
-Phone = Annotated[str, Strict(), Field(pattern=r"^\+?[0-9 ()/.-]{3,40}$")]
-Language = Literal["en", "de"]
-
-
-class PatientBody(Model):
-    """A new patient."""
-
-    email: Email
-    name: Line | None = None
-    phone: Phone | None = None
-    language: Language = "en"
-
-
-class ProfileChange(Model):
-    """What changes; the rest stays. Null takes a name or a phone away."""
-
-    email: Email | None = None
-    name: Line | None = None
-    phone: Phone | None = None
-    language: Language | None = None
-
-
-class PatientView(Model):
-    """A patient, as staff and the patient see it."""
-
-    id: UUID
-    email: str
-    name: str | None
-    phone: str | None
-    language: str
-    created_at: str
-
-
-class PatientList(Model):
-    """Patients; one mail address belongs to at most one."""
-
-    items: list[PatientView]
-    next_cursor: str | None
 
 
 @router.post(
@@ -79,18 +32,19 @@ class PatientList(Model):
     responses={
         200: {"model": PatientView, "description": "The address is known already: the patient as they are."},
         201: {"description": "Registered.", "headers": {"Location": LOCATION}},
-        **answers(Code.FORBIDDEN, *BODY_PROBLEMS),
+        **answers(Code.FORBIDDEN, Code.LOG_UNAVAILABLE, *BODY_PROBLEMS),
     },
 )
 async def register_patient(request: Request, caller: Staff, body: PatientBody) -> Response:
     """Staff only. 200 with the patient as they are if the address is known already."""
     here = resources(request)
-    added = await here.patients.add(Profile(**body.model_dump()))
+    added = await here.patients.add(body.profile(here.settings.language))
     if added is not None:
         return _answer(here, await _found(here, added), 201, {"Location": f"/v1/patients/{added}"})
     known = await here.patients.find_by_address(body.email)
     if known is None:
         raise not_found()  # the one with the address was forgotten this moment
+    await here.security.record(PatientRead(**told(request, caller), patient_id=known.id))
     return _answer(here, known)
 
 
@@ -98,13 +52,16 @@ async def register_patient(request: Request, caller: Staff, body: PatientBody) -
     "/v1/patients",
     response_model=PatientList,
     summary="Find a patient",
-    responses=answers(Code.FORBIDDEN, Code.INVALID_FIELDS),
+    responses=answers(Code.FORBIDDEN, Code.INVALID_FIELDS, Code.LOG_UNAVAILABLE),
 )
 async def find_patients(request: Request, caller: Staff, email: Annotated[Email, Query()]) -> Response:
-    """Staff only. By mail address, upper or lower case."""
+    """Staff only. By mail address, upper or lower case. Recorded before it is answered."""
     here = resources(request)
     known = await here.patients.find_by_address(email)
-    page = PatientList(items=[] if known is None else [_view(here, known)], next_cursor=None)
+    found = [] if known is None else [known]
+    ids = tuple(one.id for one in found)
+    await here.security.record(PatientsSearched(**told(request, caller), by="email", patient_ids=ids))
+    page = PatientList(items=[_view(here, one) for one in found], next_cursor=None)
     return Response(page.model_dump_json(), media_type="application/json")
 
 
@@ -112,12 +69,32 @@ async def find_patients(request: Request, caller: Staff, email: Annotated[Email,
     "/v1/patients/{patient_id}",
     response_model=PatientView,
     summary="One patient",
-    responses=answers(Code.FORBIDDEN, Code.NOT_FOUND),
+    responses=answers(Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE),
 )
 async def get_patient(request: Request, caller: Staff, patient_id: PathId) -> Response:
-    """Staff only."""
+    """Staff only. Recorded before it is answered."""
     here = resources(request)
-    return _answer(here, await _found(here, patient_id))
+    known = await _found(here, patient_id)
+    await here.security.record(PatientRead(**told(request, caller), patient_id=patient_id))
+    return _answer(here, known)
+
+
+@router.patch(
+    "/v1/patients/{patient_id}",
+    response_model=PatientView,
+    summary="Change a patient's profile",
+    responses=answers(
+        *(Code.FORBIDDEN, Code.NOT_FOUND, Code.ADDRESS_TAKEN, Code.LOG_UNAVAILABLE), *BODY_PROBLEMS
+    ),
+)
+async def change_patient(
+    request: Request, caller: Staff, patient_id: PathId, body: ProfileChange
+) -> Response:
+    """Staff only. Recorded before it is done. 409 if the new address is another patient's."""
+    here = resources(request)
+    await _found(here, patient_id)
+    await here.security.record(PatientRead(**told(request, caller), patient_id=patient_id))
+    return _answer(here, await _changed(here, patient_id, body))
 
 
 @router.get(
@@ -141,16 +118,7 @@ async def get_me(request: Request, caller: OnlyPatient) -> Response:
 async def change_me(request: Request, caller: OnlyPatient, body: ProfileChange) -> Response:
     """For patients. 409 if the new address is another patient's."""
     here = resources(request)
-    known = await _found(here, caller.id)
-    changes = body.model_dump(exclude_unset=True)
-    for required in ("email", "language"):
-        if changes.get(required, "") is None:
-            del changes[required]
-    try:
-        await here.patients.change(caller.id, replace(known.profile, **changes))
-    except AddressTakenError:
-        raise Problem(Code.ADDRESS_TAKEN, "This mail address belongs to another patient.") from None
-    return _answer(here, await _found(here, caller.id))
+    return _answer(here, await _changed(here, caller.id, body))
 
 
 @router.delete(
@@ -167,6 +135,9 @@ async def forget_me(request: Request, caller: OnlyPatient) -> Response:
     here = resources(request)
     await _found(here, caller.id)
     await _cancel_upcoming(here, caller.id)
+    # Before it is done: never a patient who is gone without a record. The same event when asked again.
+    event_id = uuid5(caller.id, FORGOTTEN)
+    await here.security.record(PatientForgotten(**told(request, caller, event_id), patient_id=caller.id))
     await here.patients.forget(caller.id)
     # Nothing new is taken from here on; what was decided since the first look goes, too.
     await _cancel_upcoming(here, caller.id)
@@ -196,6 +167,16 @@ async def _cancel_upcoming(here: Resources, patient_id: UUID) -> None:
         await here.log.append(command, None)
 
 
+async def _changed(here: Resources, patient_id: UUID, body: ProfileChange) -> Registered:
+    try:
+        known = await here.patients.change(patient_id, body.of)
+    except AddressTakenError:
+        raise Problem(Code.ADDRESS_TAKEN, "This mail address belongs to another patient.") from None
+    if known is None:
+        raise not_found()
+    return known
+
+
 async def _found(here: Resources, patient_id: UUID) -> Registered:
     known = await here.patients.find(patient_id)
     if known is None:
@@ -204,15 +185,8 @@ async def _found(here: Resources, patient_id: UUID) -> Registered:
 
 
 def _view(here: Resources, known: Registered) -> PatientView:
-    profile = known.profile
-    return PatientView(
-        id=known.id,
-        email=profile.email,
-        name=profile.name,
-        phone=profile.phone,
-        language=profile.language,
-        created_at=local(known.created_at, ZoneInfo(here.settings.time_zone)),
-    )
+    created_at = local(known.created_at, ZoneInfo(here.settings.time_zone))
+    return PatientView(id=known.id, created_at=created_at, **asdict(known.profile))
 
 
 def _answer(

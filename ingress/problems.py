@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -73,7 +74,7 @@ MEANINGS = {
     Code.IDEMPOTENCY_KEY_REUSED: "The Idempotency-Key was used for another request.",
     Code.UNKNOWN_PATIENT: "There is no such patient.",
     Code.ADDRESS_TAKEN: "This mail address belongs to another patient.",
-    Code.LOG_UNAVAILABLE: "The log did not take the command in time. Repeat the request with the same key.",
+    Code.LOG_UNAVAILABLE: "The log did not answer in time. Repeat the request, a write with the same key.",
     Code.STORE_UNAVAILABLE: "A part of the clinic is away. Try again.",
     Code.BUSY: "Too much waits to be decided. Repeat the request later, with the same key.",
     Code.INTERNAL_ERROR: "That should not have happened.",
@@ -113,6 +114,15 @@ def invalid(pointer: str, code: str, detail: str) -> Problem:
 def not_found() -> Problem:
     """Nothing there, or nothing that the caller may know of."""
     return Problem(Code.NOT_FOUND, "There is no such thing here.")
+
+
+class ForeignProblem(Problem):
+    """404 for what is there and is another patient's: to the client the same as `not_found`."""
+
+    def __init__(self, appointment_id: UUID | None = None) -> None:
+        problem = not_found()
+        super().__init__(problem.code, problem.detail)
+        self.appointment_id = appointment_id
 
 
 def install(app: FastAPI) -> None:
@@ -180,8 +190,7 @@ def _methods(request: Request) -> Iterator[str]:
 
 
 async def _log_unavailable(request: Request, error: LogUnavailableError) -> Response:
-    detail = "The log did not take the command in time. Repeat the request with the same key."
-    return answer(Problem(Code.LOG_UNAVAILABLE, detail))
+    return answer(Problem(Code.LOG_UNAVAILABLE, MEANINGS[Code.LOG_UNAVAILABLE]))
 
 
 async def _store_unavailable(request: Request, error: Exception) -> Response:

@@ -14,6 +14,8 @@ from ingress.decisions import Decisions
 from ingress.event_feed import EventFeed
 from ingress.log import CommandLog
 from ingress.patients import Patients
+from ingress.refused_access import RefusedAccess
+from ingress.security import SecurityLog
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Resources:
     pool: asyncpg.Pool
     redis: Redis
     log: CommandLog
+    security: SecurityLog
+    refused_access: RefusedAccess
     decisions: Decisions
     patients: Patients
     availability: AvailabilityCache

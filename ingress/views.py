@@ -149,6 +149,14 @@ def appointment_page(rows: Sequence[Row], zone: ZoneInfo, next_cursor: str | Non
     return to_json({"items": items, "next_cursor": next_cursor})
 
 
+class AuditPlace(Model):
+    """Where the audit trail has it: the chain of this partition, the number there, and the hash (hex)."""
+
+    partition: int
+    number: int
+    hash: str
+
+
 class HistoryEntry(Model):
     """Something that happened to an appointment. `version` and the times are those after it."""
 
@@ -165,6 +173,7 @@ class HistoryEntry(Model):
     cancel_reason: str | None
     refusal: str | None
     command_id: UUID
+    audit: AuditPlace | None
 
 
 class HistoryList(Model):
@@ -174,7 +183,9 @@ class HistoryList(Model):
     next_cursor: str | None
 
 
-def history_entry(event_type: str, data: Mapping[str, Any], zone: ZoneInfo) -> HistoryEntry:
+def history_entry(
+    event_type: str, data: Mapping[str, Any], zone: ZoneInfo, audit: AuditPlace | None
+) -> HistoryEntry:
     """An entry from an event's data."""
     starts_at, ends_at = data.get("starts_at"), data.get("ends_at")
     return HistoryEntry(
@@ -191,4 +202,5 @@ def history_entry(event_type: str, data: Mapping[str, Any], zone: ZoneInfo) -> H
         cancel_reason=data.get("cancel_reason"),
         refusal=data.get("reason") if event_type == "CommandRefused" else None,
         command_id=data["command_id"],
+        audit=audit,
     )

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from contracts.commands import COMMANDS
 from contracts.envelope import TYPE_PREFIX, VERSION_SUFFIX
 from contracts.events import FACTS, Context
+from contracts.security import SECURITY_MODELS
+from contracts.security import TYPE_PREFIX as SECURITY_PREFIX
 
 Schema = dict[str, Any]
 
@@ -24,9 +26,11 @@ def message_schemas() -> dict[str, Schema]:
     """The schema of every message by its file's name, such as `BookAppointment.v1.json`."""
     commands = {model.__name__: model.model_json_schema() for model in COMMANDS}
     events = {model.__name__: _event_schema(model) for model in FACTS}
+    security = {model.__name__: model.model_json_schema() for model in SECURITY_MODELS}
     return {
-        f"{name}{VERSION_SUFFIX}.json": _titled(f"{TYPE_PREFIX}{name}{VERSION_SUFFIX}", schema)
-        for name, schema in (commands | events).items()
+        f"{name}{VERSION_SUFFIX}.json": _titled(f"{prefix}{name}{VERSION_SUFFIX}", schema)
+        for prefix, messages in ((TYPE_PREFIX, commands | events), (SECURITY_PREFIX, security))
+        for name, schema in messages.items()
     }
 
 

@@ -1,15 +1,19 @@
 """The AsyncAPI document: every topic, every message, and what really is on the topics is as it says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord
 
 from contracts.commands import COMMANDS as COMMAND_MODELS
 from contracts.events import FACTS
-from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, TOPICS, Topic
+from contracts.security import SECURITY_MODELS
+from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, SECURITY_EVENTS, TOPICS, Topic
 from infra.kafka import topic_name
 from tests.clinic import Clinic, data, records
 from tests.contract_documents.documents import Schemas, references, resolved
+from tests.waiting import until_async
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,7 @@ def test_every_message_is_on_its_topic(asyncapi: Any) -> None:
     channels = asyncapi["channels"]
     assert list(channels[COMMANDS.name]["messages"]) == [model.__name__ for model in COMMAND_MODELS]
     assert list(channels[EVENTS.name]["messages"]) == [model.__name__ for model in FACTS]
+    assert list(channels[SECURITY_EVENTS.name]["messages"]) == [model.__name__ for model in SECURITY_MODELS]
     assert list(channels[DEAD_LETTERS.name]["messages"]) == ["DeadLetter"]
     named = {name for channel in channels.values() for name in channel["messages"]}
     assert named == set(asyncapi["components"]["messages"])
@@ -56,14 +61,41 @@ def test_every_payload_and_every_shared_schema_is_a_json_schema(asyncapi: Any) -
 async def test_what_is_on_the_topic_is_as_the_document_says(
     demo: Clinic, asyncapi: Any, topic: Topic
 ) -> None:
+    found = await records(demo.settings, topic)
+    assert len(found) >= 250  # the demo's
+    as_the_document_says(asyncapi, found)
+
+
+async def test_security_events_are_as_the_document_says(demo: Clinic, asyncapi: Any) -> None:
+    patient = await demo.patient()
+    for path, who in (
+        (f"/v1/patients/{patient.id}", demo.staff),
+        ("/v1/patients?email=ada@example.org", demo.staff),
+        ("/v1/audit?from=2026-03-05", demo.staff),
+        ("/v1/audit", patient.headers),
+        ("/v1/me", {"Authorization": "Bearer forged"}),
+    ):
+        await demo.http.get(path, headers=who)
+    await demo.http.delete("/v1/me", headers=patient.headers)
+
+    async def told() -> bool:
+        found = await records(demo.settings, SECURITY_EVENTS)
+        as_the_document_says(asyncapi, found)
+        types = {dict(record.headers)["ce_type"].decode().split(".")[2] for record in found}
+        return types == {
+            *("PatientRead", "PatientsSearched", "AuditExported", "AccessRefused", "PatientForgotten")
+        }
+
+    await until_async(told, "an event of each type", 30)
+
+
+def as_the_document_says(asyncapi: Any, found: Sequence[ConsumerRecord]) -> None:
     schemas = Schemas(asyncapi)
     by_type = {
         message["name"]: message
         for message in asyncapi["components"]["messages"].values()
         if "name" in message
     }
-    found = await records(demo.settings, topic)
-    assert len(found) >= 250  # the demo's
     for record in found:
         headers = {name: value.decode() for name, value in record.headers}
         message = by_type[headers["ce_type"]]

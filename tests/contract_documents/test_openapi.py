@@ -149,6 +149,15 @@ def test_every_write_is_a_command(openapi: Any) -> None:
             assert "get_command" in operation.value["responses"][status]["links"]
 
 
+def test_what_has_to_be_recorded_is_not_answered_without(openapi: Any) -> None:
+    recorded = {
+        *("find_patients", "get_patient", "register_patient", "change_patient", "forget_me"),
+        "export_audit",
+    }
+    others = {o.id for o in operations(openapi) if Code.LOG_UNAVAILABLE in o.all_codes()} - WRITES
+    assert others == recorded
+
+
 def test_headers_of_reads(openapi: Any) -> None:
     availability = one(openapi, "get_availability")
     assert "If-None-Match" in availability.parameters("header")

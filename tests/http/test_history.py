@@ -8,7 +8,7 @@ from tests.http.asking import booked, cancel, get, into_the_past, problem, resch
 
 FIELDS = [
     *("event", "at", "actor", "version", "doctor_id", "visit_type", "starts_at", "ends_at"),
-    *("outcome", "cancelled_by", "cancel_reason", "refusal", "command_id"),
+    *("outcome", "cancelled_by", "cancel_reason", "refusal", "command_id", "audit"),
 ]
 
 

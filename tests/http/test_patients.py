@@ -12,8 +12,9 @@ from contracts.commands import Actor, ActorKind
 from contracts.topics import COMMANDS, EVENTS
 from infra import clock
 from infra.keys import Keys
+from infra.profiles import CONTEXT
 from ingress.patients import REASON_CONTEXT
-from tests.clinic import Clinic, Patient, data, records
+from tests.clinic import Clinic, Patient, data, free_port, ingress, records
 from tests.http.asking import (
     book,
     booked,
@@ -27,8 +28,17 @@ from tests.http.asking import (
 )
 from tests.waiting import until_async
 
-NAME, PHONE = "Ада Lovelace-Weiß", "+49 (30) 123 45/67.8"
-FIELDS = ["id", "email", "name", "phone", "language", "created_at"]
+NAME, PHONE = "Ада Lovelace-Weiß", "+49301234567"
+NO_PHONES = [
+    "call me",
+    "030 1234567",
+    "+49 30 1234567",
+    "+0301234567",
+    "+4930",
+    "+" + "1" * 16,
+    "+49301234567\n",
+]
+FIELDS = ["id", "email", "name", "phone", "language", "channel", "reminders", "created_at"]
 
 
 def some_address() -> str:
@@ -51,6 +61,14 @@ async def patch_me(clinic: Clinic, patient: Patient, **changes: Any) -> Any:
     return response.json()
 
 
+async def store_profile(clinic: Clinic, patient: Patient, content: dict[str, Any]) -> None:
+    """A profile as it was sealed by a clinic of other times."""
+    keys = Keys.load(clinic.settings.master_key_file)
+    wrapped = await clinic.postgres.fetchval("SELECT data_key FROM people.patients WHERE id = $1", patient.id)
+    sealed = keys.unwrap(patient.id, wrapped).seal(json.dumps(content).encode(), CONTEXT)
+    await clinic.postgres.execute("UPDATE people.patients SET profile = $2 WHERE id = $1", patient.id, sealed)
+
+
 async def forget(clinic: Clinic, patient: Patient) -> None:
     response = await clinic.http.delete("/v1/me", headers=patient.headers)
     assert (response.status_code, response.content) == (204, b"")
@@ -68,7 +86,8 @@ class TestAPatient:
         patient = await register(shared, email, name=NAME, phone=PHONE, language="de")
 
         assert list(patient) == FIELDS
-        expected = {"email": email, "name": NAME, "phone": PHONE, "language": "de"}
+        given = {"email": email, "name": NAME, "phone": PHONE, "language": "de"}
+        expected = {**given, "channel": "mail", "reminders": True}
         assert patient | expected == patient
         path = f"/v1/patients/{patient['id']}"
         assert await get(shared.http, path, shared.staff) == patient
@@ -98,7 +117,7 @@ class TestAPatient:
     async def test_needs_little_and_that_must_be_good(self, shared: Clinic) -> None:
         plain = await register(shared, some_address())
         assert (plain["name"], plain["phone"], plain["language"]) == (None, None, "en")
-        for change, expected in (
+        wrong: list[tuple[dict[str, Any], list[str]]] = [
             ({"email": None}, ["/email"]),
             ({"email": "ada"}, ["/email"]),
             ({"email": "a@b@c"}, ["/email"]),
@@ -109,10 +128,16 @@ class TestAPatient:
             ({"name": ""}, ["/name"]),
             ({"name": "a\nb"}, ["/name"]),
             ({"name": "\ud800"}, ["/name"]),
-            ({"phone": "call me"}, ["/phone"]),
+            *(({"phone": phone}, ["/phone"]) for phone in NO_PHONES),
             ({"language": "tlh"}, ["/language"]),
+            ({"channel": "fax"}, ["/channel"]),
+            ({"channel": None}, ["/channel"]),
+            ({"channel": "sms"}, ["/channel"]),
+            ({"reminders": "false"}, ["/reminders"]),
+            ({"reminders": 0}, ["/reminders"]),
             ({"id": plain["id"]}, ["/id"]),
-        ):
+        ]
+        for change, expected in wrong:
             body = {"email": some_address(), **change}
             headers = {**shared.staff, "Content-Type": "application/json"}
             response = await shared.http.post("/v1/patients", headers=headers, content=json.dumps(body))
@@ -129,11 +154,41 @@ class TestAPatient:
             problem(await shared.http.post("/v1/patients", headers=who, json=body), status, code)
             problem(await shared.http.get("/v1/patients?email=a@b.c", headers=who), status, code)
             problem(await shared.http.get(path, headers=who), status, code)
+            problem(await shared.http.patch(path, headers=who, json={"name": NAME}), status, code)
         found = await get(shared.http, "/v1/patients", shared.staff, email=body["email"])
         assert found["items"] == []
         for nobody in (clock.new_id(), "x"):
             answer = await shared.http.get(f"/v1/patients/{nobody}", headers=shared.staff)
             problem(answer, 404, "not_found")
+            path, change = f"/v1/patients/{nobody}", {"name": NAME}
+            problem(await shared.http.patch(path, headers=shared.staff, json=change), 404, "not_found")
+
+    async def test_is_changed_by_staff_as_by_themselves(self, shared: Clinic) -> None:
+        patient, other = await shared.patient(), await register(shared, some_address())
+        path = f"/v1/patients/{patient.id}"
+        known = await get(shared.http, path, shared.staff)
+        changes: list[dict[str, Any]] = [
+            {"name": NAME, "phone": PHONE, "channel": "sms"},
+            {"reminders": False, "language": "de"},
+            {"reminders": True, "channel": "mail", "phone": None},
+            {"email": some_address()},
+        ]
+        for change in changes:
+            known |= change
+            answer = await shared.http.patch(path, headers=shared.staff, json=change)
+            assert (answer.status_code, answer.json()) == (200, known)
+            assert await get(shared.http, "/v1/me", patient.headers) == known
+        taken = await shared.http.patch(path, headers=shared.staff, json={"email": other["email"]})
+        problem(taken, 409, "address_taken")
+
+    async def test_has_the_clinics_language_unless_they_have_chosen(self, shared: Clinic) -> None:
+        port = free_port()
+        update = {"port": port, "url": f"http://127.0.0.1:{port}", "language": "de"}
+        async with ingress(shared.settings.model_copy(update=update)) as http:
+            for chosen, language in ((None, "de"), ("en", "en")):
+                body = {"email": some_address(), "language": chosen}
+                answer = await http.post("/v1/patients", headers=shared.staff, json=body)
+                assert answer.json()["language"] == language
 
     async def test_is_stored_sealed(self, shared: Clinic) -> None:
         email = some_address()
@@ -148,7 +203,7 @@ class TestAPatient:
         text = await shared.postgres.fetchval(
             "SELECT p::text FROM people.patients p WHERE id = $1", known["id"]
         )
-        for secret in (email, email.lower(), email[:8], "xample", NAME, NAME[:3], PHONE, "123 45"):
+        for secret in (email, email.lower(), email[:8], "xample", NAME, NAME[:3], PHONE, PHONE[1:]):
             assert secret.encode() not in stored
             assert secret not in text
             assert secret.encode().hex() not in text
@@ -168,11 +223,15 @@ class TestMyProfile:
             ({"name": NAME}, {"name": NAME}),
             ({"phone": PHONE, "language": "de"}, {"phone": PHONE, "language": "de"}),
             ({}, {}),
-            ({"language": None, "email": None}, {}),
+            ({"language": None, "email": None, "channel": None, "reminders": None}, {}),
+            ({"channel": "sms", "reminders": False}, {"channel": "sms", "reminders": False}),
+            ({"phone": "+4915112345678"}, {"phone": "+4915112345678"}),
+            ({"reminders": True}, {"reminders": True}),
             ({"name": None}, {"name": None}),
             ({"email": address}, {"email": address}),
             ({"email": address.lower()}, {"email": address.lower()}),
-            ({"phone": None, "language": "en"}, {"phone": None, "language": "en"}),
+            ({"phone": None, "channel": "mail"}, {"phone": None, "channel": "mail"}),
+            ({"phone": PHONE, "channel": "sms"}, {"phone": PHONE, "channel": "sms"}),
         ]
         for change, expected in changes:
             known |= expected
@@ -195,6 +254,40 @@ class TestMyProfile:
         await patch_me(shared, one, email=some_address())
         assert (await patch_me(shared, two, email=old))["email"] == old, "it is free by now"
 
+    async def test_needs_a_phone_for_text_messages(self, shared: Clinic) -> None:
+        patient = await shared.patient()
+        none = await shared.http.patch("/v1/me", headers=patient.headers, json={"channel": "sms"})
+        assert pointers(none) == ["/channel"]
+        await patch_me(shared, patient, phone=PHONE, channel="sms")
+        gone = await shared.http.patch("/v1/me", headers=patient.headers, json={"phone": None, "name": NAME})
+        assert pointers(gone) == ["/phone"]
+        known = await get(shared.http, "/v1/me", patient.headers)
+        assert (known["phone"], known["channel"], known["name"]) == (PHONE, "sms", None)
+
+    async def test_from_before_there_were_choices_opens_and_can_be_changed(self, shared: Clinic) -> None:
+        patient = await shared.patient()
+        known = await get(shared.http, "/v1/me", patient.headers)
+        old = {"email": known["email"], "name": NAME, "phone": "(030) 123", "language": "de"}
+        await store_profile(shared, patient, old)
+
+        expected = known | old | {"channel": "mail", "reminders": True}
+        assert await get(shared.http, "/v1/me", patient.headers) == expected
+        assert await patch_me(shared, patient, name=None) == expected | {"name": None}
+        refused = await shared.http.patch("/v1/me", headers=patient.headers, json={"channel": "sms"})
+        assert pointers(refused) == ["/channel"], "that is no number for a gateway"
+
+    async def test_keeps_every_change_of_many_at_the_same_time(self, shared: Clinic) -> None:
+        patient = await shared.patient()
+        changes: list[dict[str, Any]] = [
+            *({"name": NAME}, {"phone": PHONE}, {"language": "de"}, {"reminders": False}),
+        ]
+
+        await asyncio.gather(*(patch_me(shared, patient, **change) for change in changes))
+
+        known = await get(shared.http, "/v1/me", patient.headers)
+        for change in changes:
+            assert known | change == known
+
     async def test_is_for_patients_with_good_values(self, shared: Clinic) -> None:
         patient = await shared.patient()
         for method in ("GET", "PATCH", "DELETE"):
@@ -204,8 +297,10 @@ class TestMyProfile:
         for change, expected in (
             ({"email": "ada"}, ["/email"]),
             ({"name": " "}, ["/name"]),
-            ({"phone": "12"}, ["/phone"]),
+            *(({"phone": phone}, ["/phone"]) for phone in NO_PHONES),
             ({"language": 1}, ["/language"]),
+            ({"channel": "SMS"}, ["/channel"]),
+            ({"reminders": 1}, ["/reminders"]),
             ({"id": str(patient.id)}, ["/id"]),
         ):
             response = await shared.http.patch("/v1/me", headers=patient.headers, json=change)

@@ -12,6 +12,7 @@ import pytest
 from contracts.commands import COMMANDS
 from contracts.envelope import decode_command, decode_event
 from contracts.events import FACTS
+from contracts.security import SECURITY_MODELS, decode_security_event
 
 FOLDER = Path(__file__).parent / "log_samples"
 Sample = dict[str, Any]
@@ -41,7 +42,7 @@ def says(read: Any, sample: Any) -> bool:
 
 
 def test_there_are_samples_of_every_message() -> None:
-    names = {f"{model.__name__}.v1.json" for model in (*COMMANDS, *FACTS)}
+    names = {f"{model.__name__}.v1.json" for model in (*COMMANDS, *FACTS, *SECURITY_MODELS)}
 
     assert {path.name for path in FOLDER.iterdir()} == names
 
@@ -67,6 +68,16 @@ def test_an_event_on_the_log_is_read_for_ever(sample: Sample) -> None:
     )
     told = event.context.model_dump(mode="json") | event.fact.model_dump(mode="json")
     assert says(told, sample["value"])
+
+
+@pytest.mark.parametrize("sample", samples_of(SECURITY_MODELS))
+def test_a_security_event_on_the_log_is_read_for_ever(sample: Sample) -> None:
+    value = json.dumps(sample["value"]).encode()
+
+    event = decode_security_event(sample["key"].encode(), value, headers_of(sample))
+
+    assert sample["headers"]["ce_type"] == f"clinic.security.{type(event).__name__}.v1"
+    assert says(event.model_dump(mode="json"), sample["value"])
 
 
 def test_what_is_missing_or_other_is_noticed() -> None:

@@ -12,8 +12,10 @@ import pytest
 from contracts.commands import COMMANDS
 from contracts.events import FACTS
 from contracts.schemas import FOLDER, message_schemas, write_all, written
+from contracts.security import SECURITY_MODELS
 from tests.unit.contracts.compatibility import breaking_changes
 from tests.unit.contracts.examples import COMMAND_EXAMPLES, FACT_EXAMPLES, context
+from tests.unit.contracts.security_examples import SECURITY_EXAMPLES
 
 BASELINE = Path(__file__).parent / "baseline"
 NAMES = sorted(message_schemas())
@@ -24,7 +26,8 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_there_is_a_schema_of_every_message() -> None:
-    assert {f"{model.__name__}.v1.json" for model in (*COMMANDS, *FACTS)} == set(NAMES)
+    models = (*COMMANDS, *FACTS, *SECURITY_MODELS)
+    assert {f"{model.__name__}.v1.json" for model in models} == set(NAMES)
 
 
 def test_the_committed_schemas_are_what_the_code_reads() -> None:
@@ -60,14 +63,20 @@ def test_a_schema_names_every_field_that_is_written() -> None:
         for fact in FACT_EXAMPLES
     }
 
-    for name, message in (commands | events).items():
+    security = {type(event).__name__: event.model_dump(mode="json") for event in SECURITY_EXAMPLES}
+
+    for name, message in (commands | events | security).items():
         assert schemas[f"{name}.v1.json"]["properties"].keys() == message.keys()
 
 
 def test_a_schema_has_its_types_name_as_the_title() -> None:
     titles = {name: schema["title"] for name, schema in message_schemas().items()}
 
-    assert titles == {name: f"clinic.booking.{name.removesuffix('.json')}" for name in NAMES}
+    security = {f"{model.__name__}.v1.json" for model in SECURITY_MODELS}
+    assert titles == {
+        name: f"clinic.{'security' if name in security else 'booking'}.{name.removesuffix('.json')}"
+        for name in NAMES
+    }
 
 
 def test_the_generator_writes_the_folder_whole(tmp_path: Path) -> None:

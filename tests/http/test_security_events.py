@@ -1,0 +1,240 @@
+"""Security events: staff reading the patients' directory, exports, forgetting, and who was turned away."""
+
+import time
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from contracts.commands import Actor, ActorKind
+from contracts.security import (
+    AccessReason,
+    AccessRefused,
+    AuditExported,
+    PatientForgotten,
+    PatientRead,
+    PatientsSearched,
+    SecurityEvent,
+    decode_security_event,
+)
+from contracts.topics import SECURITY_EVENTS
+from infra import clock
+from ingress.refused_access import SOURCE_BURST
+from tests.clinic import Clinic, Patient, records
+from tests.http.asking import booked, get, problem
+from tests.http.test_patients import forget, is_cancelled_by_the_clinic, patch_me, register, some_address
+from tests.waiting import until_async
+
+NAME, PHONE = "Canary Quagga-Lovelace", "+49307654321"
+REQUEST_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACE = {"traceparent": f"00-{REQUEST_ID}-b7ad6b7169203331-01"}
+UNKNOWN_TOKEN = {"Authorization": "Bearer canary.of.atoken"}
+
+
+async def security_events(clinic: Clinic) -> list[SecurityEvent]:
+    """What is on the topic, partition after partition."""
+    found = await records(clinic.settings, SECURITY_EVENTS)
+    return [decode_security_event(record.key, record.value, record.headers) for record in found]
+
+
+async def on_the_topic(clinic: Clinic) -> bytes:
+    """Every byte of it, in lower case."""
+    return b"".join(
+        b"".join([record.key, record.value, *(value for _, value in record.headers)])
+        for record in await records(clinic.settings, SECURITY_EVENTS)
+    ).lower()
+
+
+async def by(clinic: Clinic, actor: Actor | None) -> list[SecurityEvent]:
+    """The events of one principal, in order."""
+    return [event for event in await security_events(clinic) if event.actor == actor]
+
+
+@pytest.fixture
+def staff() -> Actor:
+    """A member of staff of whom nothing is on record yet."""
+    return Actor(kind=ActorKind.STAFF, id=clock.new_id())
+
+
+class TestStaffReadingPatientData:
+    async def test_is_on_record_before_the_answer(self, shared: Clinic, staff: Actor) -> None:
+        who = {**shared.headers(staff), **TRACE}
+        known = await register(shared, email := some_address(), name=NAME, phone=PHONE)
+
+        await get(shared.http, f"/v1/patients/{known['id']}", who)
+        # Nothing is waited for: an answer says that it is there.
+        [read] = await by(shared, staff)
+        await get(shared.http, "/v1/patients", who, email=email)
+        [_, found] = await by(shared, staff)
+        await get(shared.http, "/v1/patients", who, email=some_address())
+        [*_, nobody] = await by(shared, staff)
+
+        assert isinstance(read, PatientRead)
+        assert (str(read.patient_id), read.request_id) == (known["id"], REQUEST_ID)
+        assert isinstance(found, PatientsSearched)
+        assert (found.by, [str(id_) for id_ in found.patient_ids]) == ("email", [known["id"]])
+        assert isinstance(nobody, PatientsSearched)
+        assert nobody.patient_ids == ()
+
+    async def test_counts_also_where_a_registration_meets_one(self, shared: Clinic, staff: Actor) -> None:
+        known = await register(shared, email := some_address(), name=NAME)
+
+        body = {"email": email, "name": "Another"}
+        answer = await shared.http.post("/v1/patients", headers=shared.headers(staff), json=body)
+
+        assert answer.status_code == 200
+        [read] = await by(shared, staff)
+        assert isinstance(read, PatientRead)
+        assert str(read.patient_id) == known["id"]
+
+    async def test_does_not_count_what_shows_only_ids(self, shared: Clinic, staff: Actor) -> None:
+        doctor_id, patient = await shared.doctor(), await shared.patient()
+        path = await booked(shared, patient.headers, doctor_id, (await shared.slots(doctor_id))[0])
+        who = shared.headers(staff)
+        for read in (path, f"{path}/history", f"/v1/doctors/{doctor_id}/calendar", "/v1/appointments"):
+            shown = await get(shared.http, read, who)
+            assert NAME not in str(shown)
+        assert (await shared.http.get(f"/v1/patients/{clock.new_id()}", headers=who)).status_code == 404
+
+        assert await by(shared, staff) == []
+
+    async def test_is_no_business_of_patients_reading_their_own(self, shared: Clinic) -> None:
+        patient = await shared.patient()
+        await get(shared.http, "/v1/me", patient.headers)
+        await patch_me(shared, patient, name=NAME)
+
+        assert await by(shared, Actor(kind=ActorKind.PATIENT, id=patient.id)) == []
+
+
+async def test_an_export_of_the_audit_trail_is_on_record(shared: Clinic, staff: Actor) -> None:
+    patient_id = clock.new_id()
+    query = {"chain": "security", "patient_id": str(patient_id), "from": "2026-03-05T12:00:00+01:00"}
+    answer = await shared.http.get("/v1/audit", headers=shared.headers(staff), params=query)
+    assert answer.status_code == 200
+
+    [exported] = await by(shared, staff)
+
+    assert isinstance(exported, AuditExported)
+    said = exported.model_dump(mode="json", exclude_none=True)
+    assert said.items() >= {
+        *(("chain", "security"), ("patient_id", str(patient_id))),
+        *(("since", "2026-03-05T11:00:00Z"), ("resumed", False)),
+    }
+
+
+async def test_forgetting_is_on_record(shared: Clinic) -> None:
+    patient = await shared.patient()
+    await forget(shared, patient)
+
+    [event] = await by(shared, Actor(kind=ActorKind.PATIENT, id=patient.id))
+
+    assert isinstance(event, PatientForgotten)
+    assert event.patient_id == patient.id
+
+
+class TestAccess:
+    """That was refused."""
+
+    async def told(self, clinic: Clinic, actor: Actor | None, count: int = 1) -> list[AccessRefused]:
+        """The refusals of one principal, once there are so many: they are recorded after the answer."""
+        found: list[AccessRefused] = []
+
+        async def there() -> bool:
+            found[:] = [event for event in await by(clinic, actor) if isinstance(event, AccessRefused)]
+            return len(found) >= count
+
+        await until_async(there, f"{count} refusals on the topic", 30)
+        return found
+
+    async def test_to_what_is_for_staff_is_on_record(self, shared: Clinic) -> None:
+        patient = await shared.patient()
+        actor = Actor(kind=ActorKind.PATIENT, id=patient.id)
+        who = {**patient.headers, **TRACE}
+        problem(await shared.http.get(f"/v1/patients/{clock.new_id()}", headers=who), 403, "forbidden")
+        problem(await shared.http.get("/v1/audit", headers=who), 403, "forbidden")
+
+        [first, second] = await self.told(shared, actor, 2)
+
+        assert (first.reason, first.method, first.route) == (
+            *(AccessReason.FORBIDDEN, "GET", "/v1/patients/{patient_id}"),
+        )
+        assert (first.request_id, first.unrecorded, first.appointment_id) == (REQUEST_ID, 0, None)
+        assert second.route == "/v1/audit"
+
+    async def test_to_what_is_anothers_is_on_record_though_the_answer_is_404(self, shared: Clinic) -> None:
+        doctor_id, patient, stranger = await shared.doctor(), await shared.patient(), await shared.patient()
+        path = await booked(shared, patient.headers, doctor_id, (await shared.slots(doctor_id))[0])
+        nothing = f"/v1/appointments/{clock.new_id()}"
+        answers = [await shared.http.get(where, headers=stranger.headers) for where in (nothing, path)]
+        problem(answers[0], 404, "not_found")
+        assert answers[0].content == answers[1].content, "no difference to the stranger"
+        problem(await shared.send("DELETE", path, stranger.headers), 404, "not_found")
+        receipt = (await shared.send("DELETE", path, patient.headers, wait=0)).headers["location"]
+        problem(await shared.http.get(receipt, headers=stranger.headers), 404, "not_found")
+
+        found = await self.told(shared, Actor(kind=ActorKind.PATIENT, id=stranger.id), 3)
+
+        assert {event.reason for event in found} == {AccessReason.FOREIGN}
+        assert [(event.method, str(event.appointment_id)) for event in found] == [
+            *(("GET", path.rpartition("/")[2]), ("DELETE", path.rpartition("/")[2]), ("GET", "None")),
+        ]
+        assert receipt.rpartition("/")[2] not in str(found)
+
+    async def test_with_a_bad_token_is_on_record_and_without_one_is_not(self, clinic: Clinic) -> None:
+        problem(await clinic.http.get("/v1/me"), 401, "unauthenticated")
+        expired = clinic.headers(Actor(kind=ActorKind.STAFF, id=clock.new_id()), timedelta(hours=-1))
+        for who in (UNKNOWN_TOKEN, expired):
+            answer = await clinic.http.get("/v1/patients?email=canary@example.org", headers=who)
+            problem(answer, 401, "unauthenticated")
+
+        found = await self.told(clinic, None, 2)
+
+        assert [(event.reason, event.route, event.actor) for event in found] == [
+            (AccessReason.INVALID_TOKEN, "/v1/patients", None)
+        ] * 2
+        raw = await on_the_topic(clinic)
+        assert b"127.0.0.1" not in raw
+        assert b"canary" not in raw
+
+    async def test_again_and_again_does_not_fill_the_log(self, clinic: Clinic) -> None:
+        begun_s = time.monotonic()
+        asked = SOURCE_BURST * 5
+        for _ in range(asked):
+            answer = await clinic.http.get("/v1/me", headers=UNKNOWN_TOKEN)
+            problem(answer, 401, "unauthenticated")
+        at_most = SOURCE_BURST + (time.monotonic() - begun_s) + 1
+
+        found = await self.told(clinic, None, SOURCE_BURST)
+
+        assert len(found) <= at_most
+        metrics = (await clinic.http.get("/metrics")).text
+        assert 'clinic_security_events_lost_total{why="limited"}' in metrics
+
+
+async def test_nothing_on_the_topic_says_who_anybody_is(clinic: Clinic, staff: Actor) -> None:
+    doctor_id = await clinic.doctor()
+    known = await register(clinic, email := some_address(), name=NAME, phone=PHONE)
+    patient = Patient(known["id"], clinic.headers(Actor(kind=ActorKind.PATIENT, id=known["id"])))
+    path = await booked(
+        clinic, patient.headers, doctor_id, (await clinic.slots(doctor_id))[0], reason="Canary knee"
+    )
+    who = clinic.headers(staff)
+    for read in (f"/v1/patients/{known['id']}", f"/v1/patients?email={email}", "/v1/audit", path):
+        assert (await clinic.http.get(read, headers=who)).status_code == 200
+    assert (await clinic.http.get("/v1/patients", headers=patient.headers)).status_code == 403
+    index = await clinic.postgres.fetchval(
+        "SELECT address_index FROM people.patients WHERE id = $1", known["id"]
+    )
+    await forget(clinic, patient)
+    await until_async(partial(is_cancelled_by_the_clinic, clinic, path), "the appointment is cancelled")
+
+    async def all_there() -> bool:
+        return len(await security_events(clinic)) >= 5
+
+    await until_async(all_there, "five events")
+    said = await on_the_topic(clinic)
+    local_part = email.partition("@")[0]
+    for secret in (email, local_part, "example.org", NAME, "canary", PHONE, "7654321", "knee"):
+        assert secret.lower().encode() not in said, secret
+    assert index.hex()[:12].encode() not in said
+    assert known["id"].encode() in said

@@ -1,0 +1,90 @@
+"""Without Kafka nothing that has to be recorded is answered, and everything else is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from contracts.commands import Actor, ActorKind
+from contracts.security import PatientForgotten
+from infra.settings import Settings
+from ops.embedded import EmbeddedStack
+from ops.embedded.supervisor import Supervisor
+from tests.clinic import Clinic, Patient, ingress_process
+from tests.clinic import clinic as running_clinic
+from tests.delivery.test_outages import killed
+from tests.http.asking import get, problem
+from tests.http.test_patients import patch_me, register, some_address
+from tests.http.test_security_events import NAME, UNKNOWN_TOKEN, security_events
+from tests.waiting import until_async
+
+ACK_TIMEOUT_MS = 1_000
+RECOVERY_TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+async def supervised(
+    settings: Settings, template: str, tmp_path: Path, stack: EmbeddedStack
+) -> AsyncIterator[Clinic]:
+    """A clinic whose ingress is a process under a supervisor, and gives up on Kafka soon."""
+    impatient = settings.model_copy(update={"kafka_ack_timeout_ms": ACK_TIMEOUT_MS})
+    async with running_clinic(impatient, template, worker=False, serve=False) as clinic:
+        ingress = ingress_process(clinic.settings, tmp_path)
+        await ingress.start()
+        supervisor = Supervisor(lambda _: None)
+        supervisor.watch(ingress)
+        yield clinic
+        await supervisor.close()
+        await ingress.stop()
+
+
+async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stack: EmbeddedStack) -> None:
+    http, staff = supervised.http, supervised.staff
+    known = await register(supervised, email := some_address(), name=NAME)
+    path = f"/v1/patients/{known['id']}"
+    patient = Patient(known["id"], supervised.headers(Actor(kind=ActorKind.PATIENT, id=known["id"])))
+    mine = await get(http, "/v1/me", patient.headers)
+    assert await get(http, path, staff) == known
+
+    async with killed(stack.processes["kafka"]):
+        unrecorded = await asyncio.gather(
+            http.get(path, headers=staff),
+            http.get("/v1/patients", params={"email": email}, headers=staff),
+            http.get("/v1/patients", params={"email": some_address()}, headers=staff),
+            http.post("/v1/patients", json={"email": email}, headers=staff),
+            http.get("/v1/audit", headers=staff),
+            http.delete("/v1/me", headers=patient.headers),
+        )
+        for answer in unrecorded:
+            problem(answer, 503, "log_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert NAME not in answer.text
+
+        assert await get(http, "/v1/me", patient.headers) == mine, "not forgotten, and theirs to read"
+        await patch_me(supervised, patient, language="de")
+        for ids_only in ("/v1/appointments", "/v1/doctors"):
+            await get(http, ids_only, staff)
+        for _ in range(3):
+            problem(await http.get(path, headers=patient.headers), 403, "forbidden")
+            problem(await http.get("/v1/me", headers=UNKNOWN_TOKEN), 401, "unauthenticated")
+
+        async def counted() -> bool:
+            return 'clinic_security_events_lost_total{why="unavailable"}' in (await http.get("/metrics")).text
+
+        await until_async(counted, "refusals that are not recorded are counted", RECOVERY_TIMEOUT_S)
+
+    async def is_answered(method: str, where: str, who: dict[str, str], status: int) -> bool:
+        try:
+            answer = await http.request(method, where, headers=who)
+        except httpx.TransportError:
+            return False  # the ingress is restarting
+        return answer.status_code == status
+
+    await until_async(lambda: is_answered("GET", path, staff, 200), "staff read again", RECOVERY_TIMEOUT_S)
+    me = patient.headers
+    await until_async(lambda: is_answered("DELETE", "/v1/me", me, 204), "forgotten", RECOVERY_TIMEOUT_S)
+    forgotten = [one for one in await security_events(supervised) if isinstance(one, PatientForgotten)]
+    assert {str(one.patient_id) for one in forgotten} == {known["id"]}
+    assert len({one.event_id for one in forgotten}) == 1, "asked for twice it is the same event"
