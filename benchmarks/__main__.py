@@ -6,11 +6,11 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import appointments, backlog, bookings, fixture, reads, report, stack, storm
+from benchmarks import appointments, audit, backlog, bookings, fixture, notify, reads, report, stack, storm
 from infra.errors import ClinicError
 from infra.settings import DEFAULT_DATA_DIR, Settings
 
-NAMES = ("bookings", "reads", "appointments", "storm", "backlog")
+NAMES = ("bookings", "reads", "appointments", "storm", "backlog", "audit", "notify")
 OVER_HTTP = {
     "bookings": bookings.measure,
     "reads": reads.measure,
@@ -31,6 +31,10 @@ async def _measure(
             figures += await OVER_HTTP[name](clinic, seconds)
     if "backlog" in names:
         figures += await backlog.measure(settings, data_dir, _say, commands)
+    if "audit" in names:
+        figures += await audit.measure(settings, data_dir, _say)
+    if "notify" in names:
+        figures += await notify.measure(settings, data_dir, _say)
     return figures
 
 

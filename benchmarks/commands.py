@@ -28,7 +28,9 @@ from infra.settings import Settings
 DOCTORS_MIN = 48
 # As many acknowledgements are waited for at once.
 AT_ONCE = 10_000
-PATIENTS = 20_000
+# As many upcoming appointments as a patient may have, and no more.
+BOOKINGS_PER_PATIENT = 3
+PATIENTS_MIN = 20_000
 STAFF = Actor(kind=ActorKind.STAFF, id=UUID(int=1))
 
 
@@ -65,8 +67,8 @@ def _commands(zone: ZoneInfo, count: int) -> Iterator[Command]:
     doctors = doctor_ids(max(DOCTORS_MIN, math.ceil(count / len(starts))))
     for number, id_ in enumerate(doctors, 1):
         yield from _doctor(id_, number, zone)
-    patients = [uuid4() for _ in range(PATIENTS)]
-    for one in itertools.islice(bookings(starts, len(doctors), PATIENTS), count):
+    patients = [uuid4() for _ in range(max(PATIENTS_MIN, count // BOOKINGS_PER_PATIENT))]
+    for one in itertools.islice(bookings(starts, len(doctors), len(patients)), count):
         command_id, patient_id = uuid4(), patients[one.patient]
         yield BookAppointment(
             command_id=command_id,

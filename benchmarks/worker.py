@@ -25,7 +25,8 @@ from infra.settings import Settings
 NAME = "backlog worker"
 ASSIGNED = "partitions assigned"
 START_TIMEOUT_S = 30.0
-DONE_TIMEOUT_S = 180.0
+DECIDED_PER_S_MIN = 1_000
+DONE_TIMEOUT_S_MIN = 60.0
 STOP_TIMEOUT_S = 10.0
 POLL_INTERVAL_S = 0.02
 LAST_LINES = 5
@@ -59,9 +60,10 @@ async def work_off(settings: Settings, data_dir: Path, ends: dict[int, int]) -> 
             async with asyncio.timeout(START_TIMEOUT_S):
                 assigned_s = await worker.assigned
             meter = CpuMeter(data_dir, {NAME: worker.pid})
-            await _until(worker, lambda: _decided(database, ends))
+            timeout_s = DONE_TIMEOUT_S_MIN + sum(ends.values()) / DECIDED_PER_S_MIN
+            await _until(worker, lambda: _decided(database, ends), timeout_s)
             decided_s, cpu = time.time() - assigned_s, meter.percent()
-            await _until(worker, lambda: _published(database))
+            await _until(worker, lambda: _published(database), timeout_s)
             published_s = time.time() - assigned_s
             transactions = await _transactions(settings)
             return WorkerRun(decided_s, published_s, *transactions, _memory_mb_max(worker.pid), cpu)
@@ -136,8 +138,8 @@ async def _published(database: asyncpg.Connection) -> bool:
     return bool(found)
 
 
-async def _until(worker: _Worker, reached: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(DONE_TIMEOUT_S):
+async def _until(worker: _Worker, reached: Callable[[], Awaitable[bool]], timeout_s: float) -> None:
+    async with asyncio.timeout(timeout_s):
         while not await reached():
             if worker.process.returncode is not None:
                 raise ClinicError(f"The worker ended: {worker.last_words}")

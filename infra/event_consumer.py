@@ -63,6 +63,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
     `apply(connection, partition, received)` runs inside the transaction that moves the position; partitions
     are worked on side by side. `decode` raises `UndecodableError`. `sequence_of` is the number that the
     producer gave to a record, None where it gave none; without `sequence_of`, kept records are counted.
+    `expiring`: what its topic no longer keeps is of no use to anybody, and is passed over.
 
     The schema has a table `progress (topic text, partition smallint, topic_id uuid, next_offset bigint,
     last_sequence bigint)` with the first two as its key, which the pool's role may select, insert and update.
@@ -79,6 +80,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
         decode: Callable[[ConsumerRecord], M],
         apply: Apply[M],
         sequence_of: Callable[[ConsumerRecord], int | None] | None = None,
+        expiring: bool = False,
     ) -> None:
         self._settings = settings
         self._topic = topic_name(settings, topic)
@@ -88,6 +90,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
         self._decode = decode
         self._apply = apply
         self._sequence_of = sequence_of
+        self._expiring = expiring
         self._topic_id = UUID(int=0)
         self._unplaced: set[TopicPartition] = set()
         self._consumer: Any = None
@@ -164,6 +167,13 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
         assert row is not None, "it was inserted or is there"
         if row["topic_id"] != self._topic_id:
             raise _StopError("this topic is not the one that was read so far: it has another id")
+        if self._expiring and row["next_offset"] < start:
+            await self._pool.execute(
+                f"UPDATE {self._progress} SET next_offset = greatest(next_offset, $3)"  # noqa: S608
+                " WHERE topic = $1 AND partition = $2",
+                *(self._topic, partition.partition, start),
+            )
+            return int(start)
         if not start <= row["next_offset"] <= end:
             raise _StopError(
                 f"the next record is at offset {row['next_offset']}, and the log goes from {start} to {end}: "

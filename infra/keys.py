@@ -22,6 +22,7 @@ from contracts.receipt import Receipt
 from infra.errors import MisconfiguredError
 
 MAC_BYTES = 16
+PATIENT_ID_BYTES = 16
 NONCE_BYTES = 12
 NOTE_CONTEXT = "note"
 
@@ -35,6 +36,8 @@ class Keys:
         self._fingerprints = _derived(master_key, "fingerprints")
         self._addresses = _derived(master_key, "addresses")
         self._notes = DataKey(_derived(master_key, "staff's notes"))
+        self._unsubscribing = _derived(master_key, "links that end reminders")
+        self._challenges = DataKey(_derived(master_key, "login challenges"))
         self._wrapping = AESGCM(_derived(master_key, "patients' data keys"))
 
     @classmethod
@@ -65,6 +68,21 @@ class Keys:
         content, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
         return Receipt.from_bytes(content) if hmac.compare_digest(mac, self._receipt_mac(content)) else None
 
+    def sign_unsubscribe(self, patient_id: UUID) -> str:
+        """What a patient's link to end reminders ends with, base64url. It never expires (RFC 8058)."""
+        return _to_base64url(patient_id.bytes + self._unsubscribe_mac(patient_id.bytes))
+
+    def open_unsubscribe(self, text: str) -> UUID | None:
+        """Whose reminders are to end; None for what was not signed."""
+        signed = _from_base64url(text)
+        if signed is None or len(signed) != PATIENT_ID_BYTES + MAC_BYTES:
+            return None
+        content, mac = signed[:PATIENT_ID_BYTES], signed[PATIENT_ID_BYTES:]
+        return UUID(bytes=content) if hmac.compare_digest(mac, self._unsubscribe_mac(content)) else None
+
+    def _unsubscribe_mac(self, content: bytes) -> bytes:
+        return hmac.digest(self._unsubscribing, content, "sha256")[:MAC_BYTES]
+
     def _receipt_mac(self, content: bytes) -> bytes:
         return hmac.digest(self._receipts, content, "sha256")[:MAC_BYTES]
 
@@ -88,6 +106,18 @@ class Keys:
     def open_note(self, sealed: str | None) -> str | None:
         """The inverse of `seal_note`."""
         return None if sealed is None else self._notes.open_text(sealed, NOTE_CONTEXT)
+
+    def seal_challenge(self, challenge_id: UUID, secret: bytes) -> bytes:
+        """What belongs to a login challenge, told to the notifier alone (`contracts.challenges`)."""
+        return self._challenges.seal(secret, str(challenge_id))
+
+    def open_challenge(self, challenge_id: UUID, sealed: bytes) -> bytes:
+        """The inverse of `seal_challenge`.
+
+        Raises:
+            InvalidTag: it was sealed by another master key, or for another challenge.
+        """
+        return self._challenges.open(sealed, str(challenge_id))
 
     def new_data_key(self, patient_id: UUID) -> tuple["DataKey", bytes]:
         """A fresh key for one patient's data, and the same wrapped for storage."""

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     url: str = "http://127.0.0.1:8000"
     host: str = "127.0.0.1"
     port: int = 8000
+    name: str = Field(default="Clinic", description="the clinic's name, as it stands in mails")
+    language: Literal["en", "de"] = Field(default="en", description="of patients who have chosen none")
     time_zone: str = Field(default="Europe/Berlin", description="the clinic's IANA zone, a doctor's default")
 
     kafka_bootstrap: str = "127.0.0.1:9092"
@@ -50,6 +52,60 @@ class Settings(BaseSettings):
         default=DEFAULT_DATA_DIR / "keys" / "master.key",
         description="32 random bytes, hex: seals personal data, receipts and fingerprints",
     )
+    audit_key_file: Path = Field(
+        default=DEFAULT_DATA_DIR / "keys" / "audit.pem",
+        description="Ed25519 private key, PKCS #8 PEM: signs the heads of the audit trail",
+    )
+    audit_head_entries: int = Field(default=1_000, ge=1, description="a signed head every so many entries")
+    audit_head_interval_s: float = Field(
+        default=60.0, gt=0, description="and this often, where there is something new"
+    )
+    audit_retention_years: int = Field(default=7, ge=1, description="older months are dropped whole")
+
+    mail_sender: str = Field(default="clinic@example.org", description="the address that mails come from")
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 587
+    smtp_tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls",
+        description="the server's certificate is checked; `none` is for a server on this host",
+    )
+    smtp_ca_file: Path | None = Field(
+        default=None, description="who signed it; the system's authorities if not"
+    )
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_connections: int = Field(default=4, ge=1, le=64, description="side by side, of each notifier")
+    smtp_messages_per_connection: int = Field(default=100, ge=1)
+    smtp_rate_per_s: float = Field(default=50.0, gt=0, description="messages a second, of each notifier")
+    smtp_timeout_s: float = Field(default=15.0, gt=0, description="for each answer of the server")
+    smtp_accept_timeout_s: float = Field(
+        default=240.0,
+        gt=0,
+        description="for the answer to a whole message: one that is accepted later than this comes twice",
+    )
+
+    sms_url: SecretStr | None = Field(
+        default=None, description="a gateway that takes text messages by POST; without one, all goes by mail"
+    )
+    sms_request: str = Field(
+        default='{"to": "{to}", "text": "{text}"}',
+        description="its request: JSON, {to} and {text} (and {id}, the same on a repeat) inside of strings",
+    )
+    sms_token: SecretStr | None = Field(default=None, description="sent as a bearer token")
+    sms_rate_per_s: float = Field(default=10.0, gt=0)
+    sms_timeout_s: float = Field(default=15.0, gt=0)
+
+    reminder_hours_before: str = Field(
+        default="24,2",
+        pattern=r"^([1-9]\d{0,2}(,[1-9]\d{0,2})*)?$",
+        description="a reminder so long before a visit",
+    )
+    notice_deadline_hours: float = Field(
+        default=72.0, gt=0, description="a confirmation, reschedule or cancellation is tried so long"
+    )
+    notify_lease_s: float = Field(
+        default=60.0, gt=0, description="when a notifier dies, another sends what it held after this"
+    )
 
     namespace: str = Field(
         default="", description="prefix of topics, groups and channels, so that clinics can share servers"
@@ -66,6 +122,13 @@ class Settings(BaseSettings):
         """The environment, completed by `<data_dir>/stack.env` when an embedded stack has written one."""
         env_file = (data_dir or DEFAULT_DATA_DIR) / "stack.env"
         return cls(_env_file=env_file if env_file.is_file() else None)
+
+    @property
+    def reminder_hours(self) -> tuple[int, ...]:
+        """How long before a visit its reminders fall due, hours, the earliest first."""
+        return tuple(
+            sorted({int(part) for part in self.reminder_hours_before.split(",") if part}, reverse=True)
+        )
 
     @property
     def ingress_dsn(self) -> str:

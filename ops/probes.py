@@ -68,6 +68,20 @@ async def redis(url: str) -> str:
         await client.aclose()
 
 
+async def mail(host: str, smtp_port: int, http_port: int) -> str:
+    """The sinks for mails and for text messages listen; the first one greets."""
+    reader, writer = await asyncio.open_connection(host, smtp_port)
+    try:
+        greeting = await asyncio.wait_for(reader.readline(), CONNECT_TIMEOUT_S)
+    finally:
+        writer.close()
+    if not greeting.startswith(b"220"):
+        raise TransientError(f"The mail sink greets with {greeting[:80]!r}")
+    _, writer = await asyncio.open_connection(host, http_port)
+    writer.close()
+    return version("aiosmtpd")
+
+
 async def ingress(url: str) -> str:
     """`GET /health/ready` answers 200."""
     try:

@@ -50,7 +50,7 @@ async def register_patients(settings: Settings, emails: Sequence[str]) -> list[U
     keys = Keys.load(settings.master_key_file)
     try:
         async with await open_pool(settings.ingress_dsn, "clinic-token", connections_max=1) as pool:
-            patients = Patients(pool, keys)
+            patients = Patients(pool, keys, settings.language)
             return [await patients.register(email) for email in emails]
     except OUTAGES as error:
         raise TransientError(f"Postgres does not answer: {error}") from error

@@ -72,7 +72,7 @@ async def _run_until_signal(options: Options) -> None:
 
 @contextlib.asynccontextmanager
 async def _clinic(options: Options) -> AsyncIterator[None]:
-    say("starting Kafka, Postgres and Valkey …")
+    say("starting Kafka, Postgres, Valkey and the mail sink …")
     async with contextlib.AsyncExitStack() as exits:
         stack = await exits.enter_async_context(EmbeddedStack(options.data_dir, http_port=options.port))
         services = _services(stack, options.workers)
@@ -103,11 +103,13 @@ def _services(stack: EmbeddedStack, workers: int) -> list[Child]:
     return [
         *(_service(stack, "worker", number, None) for number in range(1, workers + 1)),
         _service(stack, "ingress", 1, ready),
+        _service(stack, "auditor", None, None),
+        _service(stack, "notifier", None, None),
     ]
 
 
-def _service(stack: EmbeddedStack, kind: str, number: int, probe: probes.Probe | None) -> Child:
-    name = f"{kind}-{number}"
+def _service(stack: EmbeddedStack, kind: str, number: int | None, probe: probes.Probe | None) -> Child:
+    name = kind if number is None else f"{kind}-{number}"
     data_dir = stack.folder.path
     return Child(
         name,

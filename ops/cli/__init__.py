@@ -11,7 +11,12 @@ from typing import Annotated
 import typer
 
 from infra.errors import ClinicError
+from ops.cli.audit import audit
+from ops.cli.dlq import dlq
+from ops.cli.mail import mail
+from ops.cli.notify import notify
 from ops.cli.options import DATA_DIR, AsJson, DataDir
+from ops.cli.replay import replay
 
 app = typer.Typer(
     help="A clinic's appointment book, run as a log.",
@@ -27,6 +32,11 @@ WORKING_DAY_HOURS = 12
 
 token = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(token, name="token", help="Print an access token, made with the clinic's signing key.")
+app.add_typer(audit, name="audit", help="The audit trail: verify it, export it, sign it.")
+app.add_typer(mail, name="mail", help="What the mail sink of the embedded stack received.")
+app.add_typer(notify, name="notify", help="Letters to patients: planned, sent, undeliverable.")
+app.add_typer(dlq, name="dlq", help="Dead letters: list them, look at one, send them again after a fix.")
+app.add_typer(replay, name="replay", help="Rebuild the book from its events; verify it by deciding again.")
 seed = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(seed, name="seed", help="Send data through the real commands.")
 
@@ -36,6 +46,8 @@ class Service(StrEnum):
 
     INGRESS = "ingress"
     WORKER = "worker"
+    AUDITOR = "auditor"
+    NOTIFIER = "notifier"
 
 
 @app.command()
@@ -61,6 +73,10 @@ def run(service: Service, data: DataDir = DATA_DIR) -> None:
     settings = Settings.load(data)
     if service is Service.INGRESS:
         from ingress.main import main as serve
+    elif service is Service.AUDITOR:
+        from auditor.main import main as serve
+    elif service is Service.NOTIFIER:
+        from notifier.main import main as serve
     else:
         from booking_worker.main import main as serve
     serve(settings)
@@ -72,6 +88,15 @@ def health(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     from ops.health import health as show
 
     raise typer.Exit(0 if show(data, as_json) else 1)
+
+
+@app.command()
+def lag(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+    """Show how far each service is behind the topics it follows."""
+    from infra.settings import Settings
+    from ops.lag import lag as show
+
+    show(Settings.load(data), as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Real Kafka, Postgres and Valkey without Docker, in one data folder.
+"""Real Kafka, Postgres and Valkey without Docker, and sinks for mail, in one data folder.
 
     async with EmbeddedStack(Path("some/folder")) as stack:
         stack.settings                                # infra.settings.Settings: every address and password

@@ -1,9 +1,10 @@
 """The data folder: everything one embedded stack keeps, owned by one `clinic up` at a time.
 
-keys/      signing.pem, master.key, NAME.password     mode 0600, made on the first start, never changed
+keys/      signing.pem, audit.pem, master.key, …      mode 0600, made on the first start, never changed
 run/       NAME.pid                                   one per process; `up` holds the lock
 logs/      NAME.log                                   bounded
 kafka/ postgres/ valkey/                              the parts' own data
+mail/ sms/                                            what the sinks received
 ports.json stack.env lock
 """
 
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from infra.errors import MisconfiguredError
 
 FREE_BYTES_MIN = 512 * 1024 * 1024
-PORTS = ("kafka", "kafka-controller", "postgres", "valkey", "http")
+PORTS = ("kafka", "kafka-controller", "postgres", "valkey", "http", "smtp", "sms")
 # Below the range from which the kernel takes the ports of outgoing connections.
 PORT_RANGE = range(15_000, 32_000)
 PORT_TRIES_MAX = 1_000
@@ -83,8 +84,15 @@ class DataFolder:
 
     def signing_key_file(self) -> Path:
         """`keys/signing.pem`: an Ed25519 private key, PKCS #8 PEM."""
+        return self._ed25519_key_file("signing.pem")
+
+    def audit_key_file(self) -> Path:
+        """`keys/audit.pem`: the same for the heads of the audit trail."""
+        return self._ed25519_key_file("audit.pem")
+
+    def _ed25519_key_file(self, name: str) -> Path:
         key = Ed25519PrivateKey.generate()
-        return self._keep("signing.pem", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return self._keep(name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
     def master_key_file(self) -> Path:
         """`keys/master.key`: 32 random bytes in hex."""

@@ -1,4 +1,4 @@
-"""The embedded stack: Kafka, Postgres and Valkey on one data folder."""
+"""The embedded stack: Kafka, Postgres, Valkey and sinks for mail, on one data folder."""
 
 import asyncio
 from pathlib import Path
@@ -6,18 +6,18 @@ from types import TracebackType
 
 from infra.errors import MisconfiguredError
 from infra.settings import Settings
-from ops.embedded import kafka, postgres, valkey
+from ops.embedded import kafka, mail, postgres, valkey
 from ops.embedded.folder import DataFolder, port_is_free
 from ops.embedded.process import Child, reap_leftovers
 
 
 class EmbeddedStack:
-    """`async with EmbeddedStack(folder) as stack:` boots the three servers and writes `stack.env`.
+    """`async with EmbeddedStack(folder) as stack:` boots the servers and writes `stack.env`.
 
     Attributes:
         settings: the addresses and credentials of the running stack.
         environment: the same as `CLINIC_…` variables, for a service's process.
-        processes: `kafka`, `postgres` and `valkey`, each with `pid`, `stop()`, `kill()` and `start()`.
+        processes: `kafka`, `postgres`, `valkey`, `mail`, each with `pid`, `stop()`, `kill()` and `start()`.
 
     Raises on entry:
         MisconfiguredError: the folder is in use, the disk is full, or the like: a sentence for the operator.
@@ -64,6 +64,7 @@ class EmbeddedStack:
                 group.create_task(self._start_kafka(ports))
                 group.create_task(self._start_postgres(ports))
                 group.create_task(self._start_child(valkey.prepare(self.folder, ports, self.settings)))
+                group.create_task(self._start_child(mail.prepare(self.folder, ports)))
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
 
@@ -101,7 +102,14 @@ class EmbeddedStack:
             "postgres_dsn_auditor": dsn("clinic_auditor"),
             "postgres_dsn_notifier": dsn("clinic_notifier"),
             "redis_url": f"redis://:{folder.secret('valkey.password')}@127.0.0.1:{ports['valkey']}/0",
+            "smtp_host": "127.0.0.1",
+            "smtp_port": str(ports["smtp"]),
+            "smtp_tls": "none",
+            "smtp_connections": "16",
+            "smtp_rate_per_s": "1000",
+            "sms_url": f"http://127.0.0.1:{ports['sms']}/",
             "signing_key_file": str(folder.signing_key_file()),
+            "audit_key_file": str(folder.audit_key_file()),
             "master_key_file": str(folder.master_key_file()),
         }
         self.environment = {f"CLINIC_{name.upper()}": value for name, value in values.items()}

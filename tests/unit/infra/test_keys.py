@@ -1,5 +1,6 @@
 """What the clinic's keys keep apart: uses, patients, places, clinics."""
 
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from uuid import UUID
 
@@ -16,6 +17,10 @@ from infra.keys import DataKey, Keys
 KEYS, OTHER_KEYS = Keys(bytes(32)), Keys(b"\x01" * 32)
 PATIENT, OTHER_PATIENT = UUID(int=1), UUID(int=2)
 DATA_KEY = DataKey(b"\x02" * 32)
+
+
+def _base64url(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 class TestMasterKeyFile:
@@ -170,3 +175,26 @@ class TestSealedText:
 def test_each_use_has_a_key_of_its_own() -> None:
     """The same bytes, asked for as a fingerprint and as an address, tell nothing about each other."""
     assert KEYS.address_index("{}")[:16].hex() != KEYS.fingerprint({})
+
+
+class TestLinksThatEndReminders:
+    def test_a_link_tells_whose_they_are_and_is_the_same_for_ever(self) -> None:
+        link = KEYS.sign_unsubscribe(PATIENT)
+
+        assert KEYS.open_unsubscribe(link) == PATIENT
+        assert KEYS.sign_unsubscribe(PATIENT) == link
+        assert KEYS.sign_unsubscribe(OTHER_PATIENT) != link
+        assert len(link) == 43
+        TypeAdapter(Ciphertext).validate_python(link)
+
+    def test_it_cannot_be_made_without_the_key(self) -> None:
+        link = KEYS.sign_unsubscribe(PATIENT)
+        other = KEYS.sign_unsubscribe(OTHER_PATIENT)
+
+        assert OTHER_KEYS.open_unsubscribe(link) is None
+        for forged in ("", link[:-1], link + "A", link + "=", other[:22] + link[22:], "ä", "A" * 43):
+            assert KEYS.open_unsubscribe(forged) is None
+
+    @given(text=some.text(max_size=60) | some.binary(min_size=32, max_size=32).map(_base64url))
+    def test_nor_by_chance(self, text: str) -> None:
+        assert KEYS.open_unsubscribe(text) is None

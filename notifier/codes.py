@@ -1,0 +1,40 @@
+"""The codes of login challenges, from Redis (`contracts.challenges`)."""
+
+from typing import Any
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from contracts.challenges import Secret, secret_key
+from infra.errors import TransientError
+from infra.keys import Keys
+
+
+class Codes:
+    """Reads what belongs to a challenge."""
+
+    def __init__(self, redis: Redis, keys: Keys, namespace: str) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._namespace = namespace
+
+    async def of(self, challenge_id: UUID) -> Secret | None:
+        """The secret; None where nobody can log in with it any more.
+
+        Raises:
+            TransientError: Redis does not answer.
+            ValueError: it does not open: it was not made with this clinic's keys.
+        """
+        try:
+            sealed: Any = await self._redis.get(secret_key(self._namespace, challenge_id))
+        except (RedisError, OSError):
+            raise TransientError("redis does not answer") from None
+        if sealed is None:
+            return None
+        try:
+            return Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
+        except (InvalidTag, ValidationError):
+            raise ValueError("the code does not open") from None

@@ -1,0 +1,166 @@
+"""Whatever the server does, a letter arrives once, or somebody is told why it does not."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contracts.events import AppointmentBooked
+from notifier.main import running_notifier
+from tests.notify.office import Office, bookings
+
+
+@contextlib.asynccontextmanager
+async def notified(office: Office, patients: int = 1) -> AsyncIterator[list[AppointmentBooked]]:
+    """A running notifier that has so many confirmations to send."""
+    facts = bookings(await office.patients(patients))
+    await office.doctor()
+    async with running_notifier(office.settings):
+        await office.send(*facts)
+        yield facts
+
+
+async def test_a_confirmation_arrives_once_and_is_known_as_sent(office: Office) -> None:
+    async with notified(office):
+        await office.reaches("sent")
+    [mail] = office.smtp.mails
+    [row] = await office.rows(kind="confirmation")
+    assert str(row["id"]) in mail.id
+    assert (row["tries"], row["sends"], row["claimed_until"]) == (0, 1, None)
+
+
+async def test_what_is_put_off_is_tried_again(office: Office) -> None:
+    office.smtp.rule("rcpt", "450 4.2.1 greylisted", times=2)
+    async with notified(office):
+        for tries in (1, 2):
+            await office.reaches("planned", tries=tries)
+            [row] = await office.rows(kind="confirmation")
+            assert row["reason"] == "put off for its recipient: 450 4.2.1"
+            assert row["due_at"] > row["dated"]
+            await office.hurry()
+        await office.reaches("sent")
+    assert len(office.smtp.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "reply", "reason"),
+    [
+        ("mail", "550 5.7.1 not you", "refused: 550 5.7.1"),
+        ("rcpt", "550 5.1.1 <somebody@example.org> is unknown", "refused for its recipient: 550 5.1.1"),
+        ("data", "554 5.7.1 spam", "refused: 554 5.7.1"),
+        ("dot", "552 too long", "refused: 552"),
+    ],
+)
+async def test_what_is_refused_for_good_is_undeliverable_with_the_reason(
+    office: Office, step: str, reply: str, reason: str
+) -> None:
+    office.smtp.rule(step, reply)  # type: ignore[arg-type]
+    async with notified(office, 2):
+        await office.reaches("undeliverable", 2)
+    assert {row["reason"] for row in await office.rows(kind="confirmation")} == {reason}
+    assert office.smtp.mails == []
+
+
+async def test_one_who_is_refused_does_not_hold_up_the_others(office: Office) -> None:
+    office.smtp.rule("rcpt", "550 5.1.1 unknown", times=1)
+    async with notified(office, 20):
+        await office.reaches("sent", 19)
+        await office.reaches("undeliverable", 1)
+    assert len(office.smtp.mails) == 19
+
+
+@pytest.mark.parametrize("step", ["mail", "rcpt", "data"])
+async def test_hung_up_before_the_end_of_the_message_it_arrives_once(office: Office, step: str) -> None:
+    office.smtp.rule(step, "drop", times=1)  # type: ignore[arg-type]
+    async with notified(office):
+        await office.reaches("planned", tries=1)
+        await office.hurry()
+        await office.reaches("sent")
+    assert len(office.smtp.mails) == 1
+
+
+async def test_hung_up_after_the_end_of_the_message_it_may_come_twice_and_is_the_same(office: Office) -> None:
+    office.smtp.rule("dot", "drop", times=1)
+    async with notified(office):
+        await office.reaches("planned", tries=1)
+        await office.hurry()
+        await office.reaches("sent")
+    first, second = office.smtp.mails
+    assert (first.id, first.digest) == (second.id, second.digest)
+    [row] = await office.rows(kind="confirmation")
+    assert row["sends"] == 2
+
+
+async def test_a_slow_server_is_waited_for(office: Office) -> None:
+    for step in ("connect", "mail", "data", "dot"):
+        office.smtp.rule(step, "wait 1")
+    async with notified(office, 6):
+        await office.reaches("sent", 6)
+    assert len(office.smtp.mails) == 6
+    assert {row["sends"] for row in await office.rows(kind="confirmation")} == {1}
+
+
+async def test_a_server_that_says_nothing_is_given_up_and_tried_again(office: Office) -> None:
+    hold = office.smtp.rule("mail", "hold")
+    office.settings = office.settings.model_copy(update={"smtp_timeout_s": 0.5})
+    async with notified(office):
+        await office.reaches("planned", tries=1)
+        [row] = await office.rows(kind="confirmation")
+        assert row["reason"] == "the server did not answer in the middle"
+        hold.lift()
+        await office.hurry()
+        await office.reaches("sent")
+    assert len(office.smtp.mails) == 1
+
+
+async def test_a_server_that_is_shutting_down_costs_no_letter_a_try(office: Office) -> None:
+    office.smtp.rule("mail", "421 4.3.2 going away", times=2)
+    async with notified(office, 3):
+        await office.reaches("sent", 3)
+    assert [row["tries"] for row in await office.rows(kind="confirmation")] == [0, 0, 0]
+
+
+async def test_a_connection_is_used_again_and_given_up_after_some_messages(office: Office) -> None:
+    office.settings = office.settings.model_copy(
+        update={"smtp_connections": 1, "smtp_messages_per_connection": 5}
+    )
+    async with notified(office, 20):
+        await office.reaches("sent", 20)
+    assert office.smtp.steps("connect") == 4
+
+
+async def test_a_connection_that_the_server_has_closed_meanwhile_is_replaced(office: Office) -> None:
+    async with notified(office):
+        await office.reaches("sent")
+        await office.smtp.process.kill()
+        await office.smtp.process.start()
+        await office.send(*bookings(await office.patients(1)))
+        await office.reaches("sent", 2)
+    assert [row["tries"] for row in await office.rows(kind="confirmation")] == [0, 0]
+
+
+async def test_a_message_that_kills_every_connection_does_not_hold_up_the_others(office: Office) -> None:
+    patients = await office.patients(12)
+    facts = bookings(patients)
+    [address] = await addresses(office, patients[:1])
+    office.smtp.rule("data", "drop", to=address)
+    await office.doctor()
+    async with running_notifier(office.settings):
+        await office.send(*facts)
+        await office.reaches("sent", 11)
+    [row] = await office.rows(patient_id=patients[0], kind="confirmation")
+    assert (row["state"], row["reason"]) == (
+        "planned",
+        "the server hung up before its answer to the whole message",
+    )
+
+
+async def addresses(office: Office, patients: list) -> list[str]:  # type: ignore[type-arg]
+    """Where their mail goes."""
+    from infra.keys import Keys
+    from ingress.patients import Patients
+
+    directory = Patients(office.postgres, Keys.load(office.settings.master_key_file))
+    found = await asyncio.gather(*(directory.find(patient_id) for patient_id in patients))
+    return [known.profile.email for known in found if known is not None]
