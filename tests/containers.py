@@ -53,6 +53,7 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
                 },
                 "redis_url": f"redis://{valkey.get_container_host_ip()}:{valkey.get_exposed_port(6379)}/0",
                 "signing_key_file": folder.signing_key_file(),
+                "audit_key_file": folder.audit_key_file(),
                 "master_key_file": folder.master_key_file(),
             }
         )

@@ -76,7 +76,8 @@ def clinic(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_process_has_its_pid_file_and_all_are_healthy(up: Up) -> None:
-    names = {"up", "kafka", "postgres", "valkey", "worker-1", "ingress-1"}
+    services = {"worker-1", "ingress-1", "auditor", "notifier"}
+    names = {"up", "kafka", "postgres", "valkey", "mail", *services}
     assert up.processes().keys() == names
     assert up.processes()["up"].pid == up.popen.pid
 
