@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV_COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench lock clean install-embedded install-dev
+.PHONY: help up test check bench faults bugs lock clean install-embedded install-dev
 
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -25,6 +25,12 @@ check: install-dev ## Lint, format, types, layers and the unit tests; under a mi
 
 bench: install-dev ## Measure the running stack
 	$(BIN)/python -m benchmarks $(ARGS)
+
+faults: install-dev ## Break everything for 1,000 s, all faults (ARGS="--seconds 60 --seed N --faults kill-worker")
+	$(BIN)/python -m tests.faults $(ARGS)
+
+bugs: install-dev ## Seed defects into copies of the source; the checker has to find each (ARGS="--list")
+	$(BIN)/python -m tests.faults.bugs $(ARGS)
 
 lock: install-dev ## Resolve all dependencies anew into locks/ (UPGRADE=--upgrade for newer ones)
 	$(UV_COMPILE) pyproject.toml --all-extras --group dev -o locks/dev.lock

@@ -1,0 +1,51 @@
+"""A seeded defect, and the copy of the source that has it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.source import compile_source, copy_source
+
+
+class NoSuchTextError(Exception):
+    """The source has changed, and the defect has to be written anew."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Exactly one place in a file (from the repository's folder), and what stands there instead."""
+
+    file: str
+    find: str
+    replace: str
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What somebody could do wrong.
+
+    `matters` says what it would mean for the clinic; `invariants` are those of which one has to be found
+    broken; `faults` come for `seconds`, because without them it may not show.
+    """
+
+    name: str
+    matters: str
+    invariants: tuple[str, ...]
+    changes: tuple[Change, ...]
+    faults: tuple[str, ...] = ("kill-worker",)
+    seconds: float = 12.0
+
+
+def copy_with(defect: Defect, folder: Path) -> None:
+    """The product's source with the defect, compiled, in a new folder.
+
+    Raises:
+        NoSuchTextError: a text to replace is not there exactly once.
+    """
+    copy_source(folder)
+    for change in defect.changes:
+        path = folder / change.file
+        text = path.read_text()
+        if (count := text.count(change.find)) != 1:
+            raise NoSuchTextError(f"{defect.name}: {change.file} has {count} x {change.find!r}")
+        path.write_text(text.replace(change.find, change.replace))
+    compile_source(folder)

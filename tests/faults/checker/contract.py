@@ -1,0 +1,62 @@
+"""Answers that the contract does not know: wrong status, wrong code, a missing header."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from tests.faults.checker.reading import Reading
+from tests.faults.checker.records import Finding
+from tests.faults.checker.writes import OK, RECEIPT, REUSED, Writes, asked, code
+from tests.faults.history import STAFF, Call
+
+NOT_MODIFIED, TOO_MANY, UNAVAILABLE = 304, 429, 503
+AWAY = {"log_unavailable", "store_unavailable", "busy"}
+ABOUT_AN_APPOINTMENT = re.compile(r"/v1/appointments/([0-9a-f-]{36})")
+
+
+def check_contract(reading: Reading, writes: Writes, calls: Iterable[Call]) -> Iterator[Finding]:
+    """Whether each answer is one that there is, where it may be given."""
+    for call in calls:
+        if call.status is None:
+            continue
+        if call.status in (UNAVAILABLE, TOO_MANY):
+            away = call.status == UNAVAILABLE and code(call) in AWAY
+            if not away and code(call) != "rate_limited":
+                yield Finding("API", f"{call.name} was answered {call.status} {code(call)}")
+            if "retry-after" not in call.headers:
+                yield Finding("API", f"{call.name} was answered {call.status} without Retry-After")
+        elif RECEIPT.match(call.path):
+            if call.status != OK:
+                yield Finding("I7", f"{call.name} was answered {call.status} for a genuine receipt")
+        elif not _is_fine(reading, writes, call):
+            yield Finding("API", f"{call.name} was answered {call.status} {code(call) or ''}".rstrip())
+
+
+def _is_fine(reading: Reading, writes: Writes, call: Call) -> bool:
+    match call.status:
+        case 200:
+            return True
+        case 202:
+            return call.key is not None
+        case 304:
+            return call.key is None
+        case 404:
+            about = ABOUT_AN_APPOINTMENT.match(call.path)
+            return about is not None and _may_be_unknown(reading, call, about[1])
+        case 422:
+            return code(call) == REUSED and _used_for_another(writes, call)
+    return False
+
+
+def _may_be_unknown(reading: Reading, call: Call, id_: str) -> bool:
+    steps = reading.world.appointments.steps.get(id_)
+    if not steps or call.actor not in (STAFF, steps[0].state.patient):
+        return True
+    return not reading.surely_before(steps[0].decision, call)
+
+
+def _used_for_another(writes: Writes, call: Call) -> bool:
+    keyed = writes.keyed.get((call.actor, call.key or ""))
+    if keyed is None or len(keyed.requests) < 2:
+        return False
+    text, ended = asked(call), call.ended or call.started
+    return any(other.first.started < ended for what, other in keyed.requests.items() if what != text)

@@ -1,0 +1,164 @@
+"""The topics by themselves: every command decided once; events without a gap and in order (I1, I5)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from tests.faults.checker.messages import (
+    Command,
+    Decision,
+    Event,
+    UnreadableError,
+    command_id_in,
+    instant,
+    read_command,
+    read_event,
+)
+from tests.faults.checker.records import Finding, Place, Poison, Record
+
+# Where a command can be read but not decided by the code that meets it.
+HANDLER_ERROR = "handler_error"
+# Of these nobody can tell whose answer it would be.
+NAMELESS = "bad_header"
+
+
+class Log:
+    """What was asked and decided.
+
+    Attributes:
+        commands: those that can be read, by their place.
+        decisions: each partition's, in its order.
+        decided: the decision of each command's id.
+    """
+
+    def __init__(
+        self, commands: Sequence[Record], events: Iterable[Record], poison: Iterable[Poison]
+    ) -> None:
+        self.findings: list[Finding] = []
+        self.poison = {Place(one.partition, one.offset): one for one in poison}
+        self.records = {Place(one.partition, one.offset): one for one in commands}
+        self.commands: dict[Place, Command] = {}
+        self.decisions: dict[int, list[Decision]] = {}
+        self.decided: dict[str, Decision] = {}
+        self._read_commands()
+        by_partition: dict[int, list[Record]] = defaultdict(list)
+        for record in events:
+            by_partition[record.partition].append(record)
+        for partition, records in sorted(by_partition.items()):
+            self._decisions(partition, self._without_repeats(records))
+        self._ids()
+        self._all_decided()
+
+    def all(self) -> Iterator[Decision]:
+        """All decisions, partition after partition."""
+        for decisions in self.decisions.values():
+            yield from decisions
+
+    def _find(self, invariant: str, text: str) -> None:
+        self.findings.append(Finding(invariant, text))
+
+    def _read_commands(self) -> None:
+        for place, record in self.records.items():
+            poison = self.poison.get(place)
+            try:
+                command = read_command(record)
+            except UnreadableError as error:
+                if poison is None:
+                    self._find("I9", f"{place} is no command, and nobody said so: {error}")
+                continue
+            if poison is None or poison.reason == HANDLER_ERROR:
+                self.commands[place] = command
+
+    def _without_repeats(self, records: list[Record]) -> Iterator[Event]:
+        kept: dict[int, Record] = {}
+        for record in records:
+            try:
+                event = read_event(record)
+            except UnreadableError as error:
+                self._find("I5", f"events {record.partition}/{record.offset} carries no event: {error}")
+                continue
+            before = kept.get(event.sequence)
+            if before is not None:
+                if _content(before) != _content(record):
+                    where = f"at {before.offset} and {record.offset}"
+                    self._find("I5", f"{event} is on the topic twice, {where}, and not the same")
+                continue
+            if event.sequence != len(kept) + 1:
+                self._find("I5", f"{event} comes after {len(kept)} events: a gap")
+                # What is missing is told once.
+                kept.update((number, record) for number in range(len(kept) + 1, event.sequence))
+            kept[event.sequence] = record
+            yield event
+
+    def _decisions(self, partition: int, events: Iterator[Event]) -> None:
+        self.decisions[partition] = []
+        last = -1
+        for source, group in groupby(events, key=lambda event: (event.source, event.command_id)):
+            place, some = source[0], list(group)
+            if place.partition != partition:
+                self._find("I5", f"{some[0]} comes from {place}, another partition")
+            if place.offset <= last:
+                self._find("I5", f"{some[0]} comes from {place}, after an event from offset {last}")
+            last = max(last, place.offset)
+            decision = Decision(place, len(self.decisions[partition]), self.commands.get(place), some)
+            self.decisions[partition].append(decision)
+            self._context(decision)
+            before = self.decided.setdefault(decision.command_id, decision)
+            if before is not decision:
+                self._find("I1", f"{decision} is decided twice: by {before.events[0]} and {some[0]}")
+
+    def _context(self, decision: Decision) -> None:
+        place, command = decision.place, decision.command
+        record = self.records.get(place)
+        if record is None:
+            self._find("I1", f"{decision.events[0]} comes from {place}, where nobody sent anything")
+            return
+        if command is None:
+            reason = self.poison[place].reason if place in self.poison else None
+            first = decision.events[0]
+            if first.type != "CommandFailed" or first.data.get("reason") != reason:
+                self._find("I9", f"{first} answers {place}, which is no command ({reason})")
+            if command_id_in(record.headers) != decision.command_id:
+                self._find("I9", f"{first} answers {place} in the name of {decision.command_id}")
+            return
+        for event in decision.events:
+            for name, said, true in _said_and_true(event, command):
+                if said != true:
+                    self._find("I5", f"{event} of {decision} has {name} {said}, the command {true}")
+
+    def _ids(self) -> None:
+        seen: dict[str, Event] = {}
+        for decision in self.all():
+            for event in decision.events:
+                before = seen.setdefault(event.id, event)
+                if before is not event:
+                    self._find("I5", f"{event} has the id of {before}")
+
+    def _all_decided(self) -> None:
+        first: dict[tuple[int, str], Place] = {}
+        for place, command in sorted(self.commands.items()):
+            decision = self.decided.get(command.id)
+            if decision is None:
+                self._find("I1", f"{place} ({command.type} {command.id}) was never decided")
+            begun = first.setdefault((place.partition, command.id), place)
+            if decision is not None and decision.place == place != begun:
+                self._find("I1", f"{decision} is decided, and not what came first, {begun}")
+        for place, poison in self.poison.items():
+            id_ = command_id_in(self.records[place].headers) if place in self.records else None
+            if id_ is not None and poison.reason != NAMELESS and id_ not in self.decided:
+                self._find("I1", f"{place} ({poison.reason}) has an id, {id_}, and no answer")
+
+
+def _content(record: Record) -> tuple[object, ...]:
+    return record.key, record.value, tuple(record.headers)
+
+
+def _said_and_true(event: Event, command: Command) -> Iterator[tuple[str, object, object]]:
+    data = event.data
+    actor = data.get("actor") or {}
+    yield "command_id", event.command_id, command.id
+    yield "command_type", data.get("command_type"), command.type
+    yield "fingerprint", data.get("fingerprint"), command.fingerprint
+    yield "actor", (actor.get("kind"), actor.get("id")), command.actor
+    yield "decided_at", instant(data["decided_at"]), command.at
+    yield "key", event.key, command.doctor.encode()

@@ -1,0 +1,191 @@
+"""Reads show what was confirmed, and nothing that never was (I6); the last ones show everything (I5)."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from tests.book.model import DAY, Appointment
+from tests.book.practice import Span, overlap
+from tests.faults.checker.availability import check_availability
+from tests.faults.checker.messages import instant
+from tests.faults.checker.reading import Reading, shows
+from tests.faults.checker.records import Finding
+from tests.faults.checker.timelines import hours_of
+from tests.faults.checker.writes import NOT_FOUND, OK
+from tests.faults.history import STAFF, Call
+
+NOT_MODIFIED = 304
+ID = "([0-9a-f-]{36})"
+Key = tuple[datetime, str]
+Check = Callable[["Reads", Call, Any, str], Iterator[str]]
+
+
+class Reads:
+    """Checks reads, one after the other; it remembers pages and entity tags."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self._page_before: dict[tuple[str, str], Key] = {}
+        self._tagged: dict[tuple[str, str], Any] = {}
+
+    def check(self, calls: Iterable[Call]) -> Iterator[Finding]:
+        """The findings."""
+        for call in calls:
+            if call.key is None and call.method == "GET" and call.status in (OK, NOT_MODIFIED, NOT_FOUND):
+                for text in self._check(call):
+                    yield Finding("I6", f"{call.name} {text}")
+
+    def _check(self, call: Call) -> Iterator[str]:
+        path = urlsplit(call.path).path
+        for pattern, check in ROUTES:
+            if found := pattern.fullmatch(path):
+                answer = self._answer(call)
+                if answer is None:
+                    yield f"was answered {call.status} with a tag that was never given"
+                else:
+                    yield from check(self, call, answer, found[1] if found.groups() else "")
+
+    def _answer(self, call: Call) -> Any:
+        if call.status == NOT_FOUND:
+            return {}
+        tag = (call.path, call.headers.get("etag", ""))
+        if call.status == NOT_MODIFIED:
+            return self._tagged.get(tag)
+        self._tagged[tag] = call.answer
+        return call.answer
+
+    def appointment(self, call: Call, answer: Any, id_: str) -> Iterator[str]:
+        """One appointment."""
+        states = self.reading.appointment(id_, call)
+        if call.status == NOT_FOUND:
+            if None not in states and call.actor in (STAFF, *(one.patient for one in states if one)):
+                yield "does not find what was confirmed before"
+        elif not any(shows(answer, id_, one) for one in states if one):
+            yield f"shows {answer}; it can only be {' or '.join(map(_described, states))}"
+
+    def appointments(self, call: Call, answer: Any, _: str) -> Iterator[str]:
+        """A page of a list: its items, and that none is missing between its first and its last."""
+        query = _query(call)
+        items = answer["items"]
+        keys = [_key(item) for item in items]
+        if keys != sorted(keys):
+            yield "is not in order"
+        yield from self._items(call, items)
+        cursor, following = query.pop("cursor", ""), answer["next_cursor"]
+        asked = f"{call.actor} {sorted(query.items())}"
+        after = self._page_before.get((asked, cursor))
+        if following:
+            self._page_before[asked, following] = keys[-1]
+        if cursor and after is None:
+            return
+        wanted = (query.get("doctor_id"), query.get("patient_id"), query.get("status"))
+        shown = {item["id"] for item in items}
+        for id_ in sorted(self._candidates(call, *wanted) - shown):
+            states = self.reading.appointment(id_, call)
+            if all(_listed(id_, one, wanted, after, keys[-1] if following else None) for one in states):
+                yield f"lacks appointment {id_}: {' or '.join(map(_described, states))}"
+
+    def doctor(self, call: Call, answer: Any, id_: str) -> Iterator[str]:
+        """A doctor's values."""
+        shown = {name: value for name, value in answer.items() if name != "id"}
+        states = self.reading.practices(id_, call)
+        if not any(shown == (dict(one.shown) if one else {}) for one in states):
+            yield f"shows {shown}; it can only be {[one and one.shown for one in states]}"
+
+    def schedule(self, call: Call, answer: Any, id_: str) -> Iterator[str]:
+        """A doctor's weekly hours."""
+        shown = sorted(map(str, map(hours_of, answer.get("hours", []))))
+        states = self.reading.practices(id_, call)
+        known = [sorted(map(str, map(hours_of, one.hours))) if one else [] for one in states]
+        if shown not in known:
+            yield f"shows the hours {shown}; they can only be {known}"
+
+    def calendar(self, call: Call, answer: Any, id_: str) -> Iterator[str]:
+        """A doctor's days: what is booked in them, and the time off."""
+        practices = [one for one in self.reading.practices(id_, call) if one]
+        if call.status == NOT_FOUND or len({one.doctor.time_zone for one in practices}) != 1:
+            return
+        yield from self._items(call, answer["appointments"])
+        window = _window(call, practices[0].doctor.time_zone)
+        shown = {item["id"] for item in answer["appointments"]}
+        for other in sorted(self.reading.with_doctor[id_] - shown):
+            states = self.reading.appointment(other, call)
+            if all(one and one.doctor == id_ and overlap(one.visit, window) for one in states):
+                yield f"lacks appointment {other}: {' or '.join(map(_described, states))}"
+        away = {one["id"]: (instant(one["starts_at"]), instant(one["ends_at"])) for one in answer["time_off"]}
+        known = [
+            {name: when for name, when in one.doctor.time_off.items() if overlap(when, window)}
+            for one in practices
+        ]
+        if away not in known:
+            yield f"shows the time off {away}; it can only be {known}"
+
+    def availability(self, call: Call, answer: Any, id_: str) -> Iterator[str]:
+        """A doctor's free slots."""
+        if call.status != NOT_FOUND:
+            yield from check_availability(self.reading, call, answer, id_)
+
+    def _items(self, call: Call, items: list[dict[str, Any]]) -> Iterator[str]:
+        for item in items:
+            states = self.reading.appointment(item["id"], call)
+            if not any(shows(item, item["id"], one) for one in states if one):
+                yield f"shows {item}; it can only be {' or '.join(map(_described, states))}"
+
+    def _candidates(
+        self, call: Call, doctor: str | None, patient: str | None, status: str | None
+    ) -> set[str]:
+        if call.actor != STAFF or patient:
+            return self.reading.of_patient[patient or call.actor]
+        if doctor:
+            return self.reading.with_doctor[doctor]
+        return set(self.reading.world.appointments.steps)
+
+
+ROUTES: list[tuple[re.Pattern[str], Check]] = [
+    (re.compile("/v1/appointments"), Reads.appointments),
+    (re.compile(f"/v1/appointments/{ID}"), Reads.appointment),
+    (re.compile(f"/v1/doctors/{ID}"), Reads.doctor),
+    (re.compile(f"/v1/doctors/{ID}/schedule"), Reads.schedule),
+    (re.compile(f"/v1/doctors/{ID}/availability"), Reads.availability),
+    (re.compile(f"/v1/doctors/{ID}/calendar"), Reads.calendar),
+]
+
+
+def _query(call: Call) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(call.path).query).items()}
+
+
+def _window(call: Call, zone: str) -> Span:
+    query, there = _query(call), ZoneInfo(zone)
+    days = date.fromisoformat(query["from"]), date.fromisoformat(query["to"]) + DAY
+    begins, ends = (datetime.combine(day, time(), there).astimezone(UTC) for day in days)
+    return begins, ends
+
+
+def _key(item: dict[str, Any]) -> Key:
+    return instant(item["starts_at"]), item["id"]
+
+
+def _listed(
+    id_: str,
+    state: Appointment | None,
+    wanted: tuple[str | None, str | None, str | None],
+    after: Key | None,
+    until: Key | None,
+) -> bool:
+    if state is None:
+        return False
+    key = (state.visit[0], id_)
+    in_page = (after is None or key > after) and (until is None or key < until)
+    known = (state.doctor, state.patient, state.status)
+    return in_page and all(value in (None, true) for value, true in zip(wanted, known, strict=True))
+
+
+def _described(state: Appointment | None) -> str:
+    if state is None:
+        return "nothing"
+    when = state.visit[0].isoformat()
+    return f"{state.status}, version {state.version}, {when} with {state.doctor}"

@@ -1,0 +1,163 @@
+"""Many clients at once, each a patient who also works in the clinic; all of it written into the history."""
+
+import asyncio
+import random
+from collections import deque
+from datetime import timedelta
+from uuid import UUID
+
+from contracts.commands import Actor, ActorKind
+from infra.settings import Settings
+from infra.tokens import issue_token, load_signing_key
+from ops.tokens import register_patients
+from tests.faults.history import STAFF, Call, History
+from tests.faults.mix import Board, Mix
+from tests.faults.scene import Ask, Scene
+from tests.faults.sender import TRIES_MAX, Ingresses, Sender
+
+TOKEN_VALID = timedelta(hours=12)
+READ_SHARE = 0.35
+REPEAT_SHARE = 0.08
+OTHER_BODY_SHARE = 0.02
+TWICE_AT_ONCE_SHARE = 0.05
+# Of so many earlier requests one may be sent again, behind newer ones.
+SENT_MAX = 50
+PAUSE_S = 0.05
+FINAL_WAIT_S = 5
+FINAL_TRIES_MAX = 30
+AT_ONCE_MAX = 16
+
+Sent = tuple[Ask, str]
+
+
+class Clients:
+    """They book, move, cancel, change hours and look, for as long as they are let.
+
+    `prepare` comes first, `finish` when nothing is broken any more. A seed fixes what each asks, as far as
+    that does not depend on answers.
+    """
+
+    def __init__(
+        self,
+        urls: list[str],
+        settings: Settings,
+        seed: int,
+        history: History,
+        clients: int = 24,
+        doctors: int = 12,
+        patients: int = 24,
+    ) -> None:
+        self._urls = urls
+        self._settings = settings
+        self._seed = seed
+        self._history = history
+        self._count = clients
+        self._patients_count = patients
+        self._scene = Scene(seed, doctors)
+        self._board = Board()
+        self._unclear: dict[tuple[str, str], Ask] = {}
+        self._receipts: dict[str, str] = {}
+        self._patients: list[str] = []
+
+    @property
+    def operations(self) -> int:
+        """How many calls were made."""
+        return len(self._history.calls)
+
+    async def prepare(self) -> None:
+        """Make patients, and doctors with their hours."""
+        addresses = [f"patient-{number}-{self._seed}@example.org" for number in range(self._patients_count)]
+        self._patients = [str(id_) for id_ in await register_patients(self._settings, addresses)]
+        key = load_signing_key(self._settings.signing_key_file)
+        people = {id_: Actor(kind=ActorKind.PATIENT, id=UUID(id_)) for id_ in self._patients}
+        people[STAFF] = Actor(kind=ActorKind.STAFF, id=UUID(self._scene.staff_id))
+        tokens = {name: issue_token(key, actor, TOKEN_VALID) for name, actor in people.items()}
+        self._ingresses = Ingresses(self._urls, tokens)
+        sender = self._sender(0, "prepare")
+        for number, doctor in enumerate(self._scene.doctors):
+            registered = Ask("POST", "/v1/doctors", STAFF, doctor.registration)
+            await self._write(sender, registered, f"{self._seed}-doctor-{number}", wait_s=10)
+            hours = Ask("PUT", f"/v1/doctors/{doctor.id}/schedule", STAFF, {"hours": doctor.hours})
+            await self._write(sender, hours, f"{self._seed}-hours-{number}", wait_s=10)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ask until told to stop."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(1, self._count + 1):
+                group.create_task(self._client(number, stop))
+
+    async def finish(self) -> None:
+        """Learn what became of everything, and read all of it once more."""
+        at_once = asyncio.Semaphore(AT_ONCE_MAX)
+        sender = self._sender(self._count + 1, "finish")
+
+        async def settle(ask: Ask, key: str) -> None:
+            async with at_once:
+                await self._write(sender, ask, key, FINAL_WAIT_S, FINAL_TRIES_MAX)
+
+        async def look(path: str, actor: str, query: str = "") -> None:
+            async with at_once:
+                await sender.send(Ask("GET", path + query, actor), tries_max=FINAL_TRIES_MAX)
+
+        await asyncio.gather(*(settle(ask, key) for (_, key), ask in list(self._unclear.items())))
+        wait = f"?wait={FINAL_WAIT_S}"
+        await asyncio.gather(*(look(path, actor, wait) for path, actor in self._receipts.items()))
+        booked = {id_ for id_, _ in self._board.appointments}
+        await asyncio.gather(*(look(f"/v1/appointments/{id_}", STAFF) for id_ in booked))
+        await asyncio.gather(*(look("/v1/appointments?limit=200", id_) for id_ in self._patients))
+        first, last = self._scene.dates()
+        days = f"from={first}&to={last}"
+        for doctor in self._scene.doctors:
+            await look(f"/v1/doctors/{doctor.id}", STAFF)
+            await look(f"/v1/doctors/{doctor.id}/calendar?{days}", STAFF)
+            await look(f"/v1/doctors/{doctor.id}/availability?{days}&visit_type=checkup", STAFF)
+        await self._ingresses.close()
+
+    def _sender(self, number: int, name: str) -> Sender:
+        return Sender(number, self._ingresses, self._history, random.Random(f"{self._seed} {name} pauses"))
+
+    async def _client(self, number: int, stop: asyncio.Event) -> None:
+        chance = random.Random(f"{self._seed} client {number}")
+        sender = self._sender(number, f"client {number}")
+        mix = Mix(self._scene, self._patients, self._patients[number % len(self._patients)], self._board)
+        sent: deque[Sent] = deque(maxlen=SENT_MAX)
+        for turn in range(1_000_000):
+            if stop.is_set():
+                return
+            kind = chance.random()
+            if kind < READ_SHARE:
+                await sender.send(mix.read(chance))
+            elif kind < READ_SHARE + REPEAT_SHARE and sent:
+                await self._write(sender, *chance.choice(sent), wait_s=chance.choice((0, 2)))
+            elif kind < READ_SHARE + REPEAT_SHARE + OTHER_BODY_SHARE and sent:
+                ask, key = chance.choice(sent)
+                await self._write(sender, mix.other(ask, chance), key, wait_s=0)
+            else:
+                asks = mix.writes(chance)
+                keys = [f"{self._seed}-{number}-{turn}-{place}" for place in range(len(asks))]
+                new = list(zip(asks, keys, strict=True))
+                sent.extend(new)
+                if chance.random() < TWICE_AT_ONCE_SHARE:
+                    new *= 2
+                waits = [chance.choice((0, 0, 1, 5)) for _ in new]
+                await asyncio.gather(
+                    *(self._write(sender, *one, wait_s) for one, wait_s in zip(new, waits, strict=True))
+                )
+            await asyncio.sleep(PAUSE_S * chance.random())
+
+    async def _write(
+        self, sender: Sender, ask: Ask, key: str, wait_s: int, tries_max: int = TRIES_MAX
+    ) -> None:
+        self._unclear.setdefault((ask.actor, key), ask)
+        call = await sender.send(ask, key, wait_s, tries_max)
+        if call.status is None or call.status >= 500:
+            return
+        if self._unclear.get((ask.actor, key)) == ask:
+            del self._unclear[ask.actor, key]
+        self._note(ask, call)
+
+    def _note(self, ask: Ask, call: Call) -> None:
+        if call.status not in (200, 202) or not isinstance(call.answer, dict):
+            return
+        self._receipts[call.headers["location"]] = ask.actor
+        self._board.note(ask, call.answer)

@@ -1,0 +1,202 @@
+"""What a client asks next: told by its chance, and by what it knows of earlier answers."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tests.faults.history import STAFF
+from tests.faults.scene import CLOSES, CODES, OPENS, Ask, Scene, SceneDoctor, picked, visit_types, weekly
+
+NOBODYS_APPOINTMENT = UUID(int=0xFA017, version=4)
+REMEMBERED_MAX = 200
+WRITES = {
+    "book": 30,
+    "book_as_staff": 8,
+    "clash": 4,
+    "reschedule": 12,
+    "reschedule_as_staff": 5,
+    "cancel": 11,
+    "cancel_as_staff": 4,
+    "outcome": 6,
+    "block": 5,
+    "unblock": 6,
+    "hours": 1,
+    "update": 2,
+}
+READS = {
+    "availability": 8,
+    "appointment": 6,
+    "any_appointment": 3,
+    "own_list": 3,
+    "doctor": 1,
+    "schedule": 1,
+    "calendar": 2,
+    "list_of_doctor": 1,
+}
+
+
+@dataclass
+class Board:
+    """What all clients know: appointments that were booked, with their patient, and time off."""
+
+    appointments: list[tuple[str, str]] = field(default_factory=list)
+    time_off: list[tuple[str, str]] = field(default_factory=list)
+
+    def note(self, ask: Ask, resource: dict[str, Any]) -> None:
+        """Learn from what was confirmed."""
+        if resource.get("state") != "confirmed":
+            return
+        if resource.get("type") == "BookAppointment":
+            patient = (ask.body or {}).get("patient_id") or ask.actor
+            self.appointments.append((resource["appointment_id"], patient))
+            del self.appointments[:-REMEMBERED_MAX]
+        elif resource.get("type") == "BlockTime":
+            self.time_off.append((resource["doctor_id"], resource["time_off_id"]))
+
+
+class Mix:
+    """Makes requests of one client, who is a patient and works in the clinic as well."""
+
+    def __init__(self, scene: Scene, patients: list[str], me: str, board: Board) -> None:
+        self._scene = scene
+        self._patients = patients
+        self._me = me
+        self._board = board
+
+    def writes(self, chance: random.Random) -> list[Ask]:
+        """What to ask next, mostly one thing; several are asked at once."""
+        [name] = chance.choices(list(WRITES), list(WRITES.values()))
+        found: list[Ask] = getattr(self, f"_{name}")(chance)
+        return found
+
+    def read(self, chance: random.Random) -> Ask:
+        """What to look at next."""
+        [name] = chance.choices(list(READS), list(READS.values()))
+        doctor = self._doctor(chance)
+        first, last = self._scene.dates()
+        own, anyones = self._own(chance), picked(chance, self._board.appointments)
+        days = f"from={first}&to={last}"
+        match name:
+            case "availability":
+                path = f"/v1/doctors/{doctor.id}/availability?{days}&visit_type={chance.choice(CODES)}"
+                return Ask("GET", path, self._me)
+            case "appointment":
+                return Ask("GET", f"/v1/appointments/{own}", self._me)
+            case "any_appointment":
+                id_ = anyones[0] if anyones else NOBODYS_APPOINTMENT
+                return Ask("GET", f"/v1/appointments/{id_}", STAFF)
+            case "own_list":
+                return Ask("GET", "/v1/appointments?limit=200", self._me)
+            case "list_of_doctor":
+                return Ask("GET", f"/v1/appointments?doctor_id={doctor.id}&status=booked&limit=200", STAFF)
+            case "doctor":
+                return Ask("GET", f"/v1/doctors/{doctor.id}", self._me)
+            case "schedule":
+                return Ask("GET", f"/v1/doctors/{doctor.id}/schedule", self._me)
+        return Ask("GET", f"/v1/doctors/{doctor.id}/calendar?{days}", STAFF)
+
+    def other(self, ask: Ask, chance: random.Random) -> Ask:
+        """Something else, to be asked with the key of `ask`."""
+        others = [one for one in self._book(chance) if one != ask]
+        body = others[0].body if others else {**ask.body, "visit_type": "other"}
+        if ask.actor == STAFF:
+            body = {**body, "patient_id": chance.choice(self._patients)}
+        return Ask("POST", "/v1/appointments", ask.actor, body)
+
+    def _doctor(self, chance: random.Random, walk_in: bool | None = None) -> SceneDoctor:
+        return chance.choice([one for one in self._scene.doctors if walk_in in (None, one.walk_in)])
+
+    def _own(self, chance: random.Random) -> str:
+        own = [id_ for id_, patient in self._board.appointments if patient == self._me]
+        return str(picked(chance, own) or NOBODYS_APPOINTMENT)
+
+    def _anyones(self, chance: random.Random) -> str:
+        found = picked(chance, self._board.appointments)
+        return str(found[0] if found else NOBODYS_APPOINTMENT)
+
+    def _slot(self, chance: random.Random, walk_in: bool | None = None) -> dict[str, Any]:
+        doctor = self._doctor(chance, walk_in)
+        [code] = chance.choices(CODES, (3, 1))
+        return {"doctor_id": doctor.id, "starts_at": self._scene.start(chance, doctor), "visit_type": code}
+
+    def _book(self, chance: random.Random) -> list[Ask]:
+        slot = self._slot(chance)
+        if chance.random() < 0.1:
+            slot["reason"] = "Back pain"
+        return [Ask("POST", "/v1/appointments", self._me, slot)]
+
+    def _book_as_staff(self, chance: random.Random) -> list[Ask]:
+        walk_in = True if chance.random() < 0.5 else None
+        body = {**self._slot(chance, walk_in), "patient_id": chance.choice(self._patients)}
+        return [Ask("POST", "/v1/appointments", STAFF, body)]
+
+    def _clash(self, chance: random.Random) -> list[Ask]:
+        slot = self._slot(chance, walk_in=False)
+        others = [one for one in self._scene.doctors if one.id != slot["doctor_id"] and not one.walk_in]
+        # Another doctor, the same instant.
+        again = {**slot, "doctor_id": chance.choice(others).id}
+        return [Ask("POST", "/v1/appointments", self._me, one) for one in (slot, again)]
+
+    def _reschedule(self, chance: random.Random) -> list[Ask]:
+        return [self._move(chance, self._own(chance), self._me)]
+
+    def _reschedule_as_staff(self, chance: random.Random) -> list[Ask]:
+        return [self._move(chance, self._anyones(chance), STAFF)]
+
+    def _move(self, chance: random.Random, id_: str, actor: str) -> Ask:
+        slot = self._slot(chance, walk_in=False)
+        kept = [name for name in slot if name == "starts_at" or chance.random() < 0.6]
+        body = {name: slot[name] for name in kept}
+        return Ask("POST", f"/v1/appointments/{id_}/reschedule", actor, body)
+
+    def _cancel(self, chance: random.Random) -> list[Ask]:
+        id_ = self._anyones(chance) if chance.random() < 0.1 else self._own(chance)
+        return [Ask("DELETE", f"/v1/appointments/{id_}", self._me)]
+
+    def _cancel_as_staff(self, chance: random.Random) -> list[Ask]:
+        query = "?reason=illness" if chance.random() < 0.5 else ""
+        return [Ask("DELETE", f"/v1/appointments/{self._anyones(chance)}{query}", STAFF)]
+
+    def _outcome(self, chance: random.Random) -> list[Ask]:
+        outcome = chance.choice(("completed", "no_show"))
+        path = f"/v1/appointments/{self._anyones(chance)}/outcome"
+        return [Ask("POST", path, STAFF, {"outcome": outcome})]
+
+    def _block(self, chance: random.Random) -> list[Ask]:
+        doctor = self._doctor(chance, walk_in=False)
+        body: dict[str, Any] = {**self._scene.time_off(chance, doctor)}
+        if chance.random() < 0.5:
+            body["cancel_conflicting"] = True
+        return [Ask("POST", f"/v1/doctors/{doctor.id}/time-off", STAFF, body)]
+
+    def _unblock(self, chance: random.Random) -> list[Ask]:
+        away = picked(chance, self._board.time_off)
+        if away is None:
+            return self._block(chance)
+        # Mostly gone from the board, so that somebody is away now; sometimes it is given back twice.
+        if chance.random() < 0.9:
+            self._board.time_off.remove(away)
+        return [Ask("DELETE", f"/v1/doctors/{away[0]}/time-off/{away[1]}", STAFF)]
+
+    def _hours(self, chance: random.Random) -> list[Ask]:
+        doctor = self._doctor(chance, walk_in=False)
+        kinds = (
+            [(OPENS, CLOSES)],
+            [(OPENS, "11:00"), ("11:30", CLOSES)],
+            [(OPENS, "11:00"), ("10:00", CLOSES)],
+        )
+        hours = weekly(*chance.choice(kinds))
+        return [Ask("PUT", f"/v1/doctors/{doctor.id}/schedule", STAFF, {"hours": hours})]
+
+    def _update(self, chance: random.Random) -> list[Ask]:
+        doctor = self._doctor(chance, walk_in=False)
+        change: dict[str, Any] = chance.choice(
+            (
+                {"visit_types": visit_types(chance, walk_in=False)},
+                {"policy": {"max_active_per_patient": chance.randint(2, 5)}},
+                {"active": chance.random() < 0.7, "specialty": f"faults {chance.randint(1, 9)}"},
+                {"policy": {"change_notice_minutes": chance.choice((0, 120, 4_320))}, "active": True},
+            )
+        )
+        return [Ask("PATCH", f"/v1/doctors/{doctor.id}", STAFF, change)]
