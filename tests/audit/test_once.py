@@ -1,0 +1,118 @@
+"""The trail has each event once, whatever happens to the auditor and on the topic."""
+
+import asyncio
+import random
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from benchmarks.events import bookings
+from contracts.topics import EVENTS
+from infra.kafka import topic_name
+from infra.metrics import PARTITION_STOPPED
+from tests.audit.trail import MARCH, PARTITIONS, Trail
+from tests.waiting import until_async
+
+KILLS = 6
+EVENTS_PER_PARTITION = 400
+MISSED = 10_000
+
+
+def numbered(partition: int, count: int) -> list[tuple[int, int]]:
+    """The entries that a partition has to have."""
+    return [(partition, number) for number in range(1, count + 1)]
+
+
+async def test_kills_in_the_middle_leave_no_gap_and_no_repeat(trail: Trail, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    auditor = trail.auditor_process(tmp_path)
+    await auditor.start()
+    kept = 0
+    for turn in range(KILLS):
+        first = 1 + turn * EVENTS_PER_PARTITION
+        await trail.happen_everywhere(EVENTS_PER_PARTITION, first=first)
+        await trail.keeps(kept + 1)
+        await asyncio.sleep(chance.uniform(0, 0.05))  # somewhere in a later transaction
+        await auditor.kill()
+        kept = await trail.size()
+        await auditor.start()
+    total = KILLS * EVENTS_PER_PARTITION
+    await trail.keeps(total * PARTITIONS)
+    await auditor.stop()
+
+    found = [(partition, number) for partition, number, _ in await trail.hashes()]
+    assert found == [entry for partition in range(PARTITIONS) for entry in numbered(partition, total)]
+    assert trail.verify()["entries"] == total * PARTITIONS
+
+
+async def test_what_is_published_twice_is_kept_once(trail: Trail) -> None:
+    facts = list(bookings(0, 20, MARCH))
+    await trail.facts(facts)
+    await trail.facts(facts[10:], first=11)
+    await trail.facts(list(bookings(0, 1, MARCH + timedelta(hours=1))), first=21)
+    async with trail.auditor():
+        await trail.keeps(21, 0)
+
+    assert [(partition, number) for partition, number, _ in await trail.hashes()] == numbered(0, 21)
+    assert trail.verify()["findings"] == 0
+
+
+async def test_a_gap_stops_its_partition_and_only_that(trail: Trail) -> None:
+    await trail.happen(5)
+    await trail.happen(5, first=7)
+    await trail.happen(5, partition=3)
+    stopped = PARTITION_STOPPED.labels(topic_name(trail.settings, EVENTS), "0")
+
+    async def is_stopped() -> bool:
+        return bool(stopped._value.get())
+
+    async with trail.auditor():
+        await until_async(is_stopped, "partition 0 stops", 60)
+        await trail.keeps(5, 3)
+        await trail.happen(5, first=6, partition=3)
+        await trail.keeps(10, 3)
+    assert await trail.size(0) == 5
+
+
+async def test_read_again_from_the_beginning_it_has_the_same_hashes(trail: Trail) -> None:
+    await trail.happen_everywhere(100)
+    async with trail.auditor():
+        await trail.keeps(100 * PARTITIONS)
+    before = await trail.hashes()
+    await trail.tamper(
+        "DELETE FROM audit.entries",
+        "DELETE FROM audit.heads",
+        "DELETE FROM audit.chains",
+        "DELETE FROM audit.progress",
+    )
+    async with trail.auditor():
+        await trail.keeps(100 * PARTITIONS)
+
+    assert await trail.hashes() == before
+
+
+async def test_ten_thousand_events_behind_it_catches_up(trail: Trail) -> None:
+    await trail.happen_everywhere(10)
+    async with trail.auditor():
+        await trail.keeps(10 * PARTITIONS)
+    await trail.happen_everywhere(MISSED // PARTITIONS + 1, first=11)
+    begun = time.monotonic()
+    async with trail.auditor():
+        await trail.keeps(10 * PARTITIONS + MISSED)
+        took_s = time.monotonic() - begun
+    print(f"caught up on {MISSED} events in {took_s:.1f} s, joining the group included")
+    assert trail.verify()["findings"] == 0
+
+
+@pytest.mark.parametrize("table", ["entries", "heads"])
+@pytest.mark.parametrize(
+    "change", ["UPDATE audit.{} SET partition = 1", "DELETE FROM audit.{}", "TRUNCATE audit.{}"]
+)
+async def test_even_the_owner_is_refused_a_change(trail: Trail, table: str, change: str) -> None:
+    await trail.kept(3, audit_head_entries=1)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only grows"):
+        await trail.postgres.execute(change.format(table))
