@@ -69,7 +69,7 @@ ORDINARY_CALENDAR = components(mailed(letter(Kind.CONFIRMATION)))
 ORDINARY = Shown(html(mailed(letter(Kind.RESCHEDULE)))).tags
 
 
-@settings(max_examples=300)
+@settings(max_examples=100, deadline=None)
 @given(name=NAMES, doctor=NAMES, specialty=NAMES, visit_type=NAMES, kind=some.sampled_from(list(Kind)))
 def test_no_text_breaks_a_mail(name: str, doctor: str, specialty: str, visit_type: str, kind: Kind) -> None:
     about = visit(doctor_name=doctor, specialty=specialty, visit_type_name=visit_type, version=2)
@@ -91,7 +91,7 @@ def test_no_text_breaks_a_mail(name: str, doctor: str, specialty: str, visit_typ
             assert seen(line(text, "")) in seen(Shown(html(mail)).text)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60, deadline=None)
 @given(name=NAMES, doctor=NAMES, visit_type=NAMES)
 def test_no_text_adds_an_element_to_the_html(name: str, doctor: str, visit_type: str) -> None:
     about = visit(doctor_name=doctor, visit_type_name=visit_type, version=2)
@@ -101,7 +101,7 @@ def test_no_text_adds_an_element_to_the_html(name: str, doctor: str, visit_type:
     assert Shown(document).tags == ORDINARY
 
 
-@settings(max_examples=200)
+@settings(max_examples=60, deadline=None)
 @given(name=NAMES, doctor=NAMES, visit_type=NAMES)
 @example(name="Ada\\", doctor="\\", visit_type='"')
 @example(name="a", doctor="b\u00a0", visit_type="\\n\\,;:^n^'")
@@ -119,7 +119,7 @@ def test_no_text_breaks_the_calendar(name: str, doctor: str, visit_type: str) ->
     assert event["ATTENDEE"].params["CN"] == shown
 
 
-@settings(max_examples=100)
+@settings(max_examples=40, deadline=None)
 @given(name=NAMES.map(str.strip).filter(lambda name: line(name, "").strip()))
 def test_no_name_of_a_clinic_breaks_a_mail(name: str) -> None:
     clinic = replace(CLINIC, name=name)

@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from notifier.content import Kind, compose_sms
@@ -50,6 +50,7 @@ def test_a_doctor_who_does_not_fit_is_left_out(kind: Kind, doctor: str) -> None:
     assert text.endswith("10:00 CET.")
 
 
+@settings(max_examples=60, deadline=None)
 @given(doctor=NAMES, kind=some.sampled_from(list(Kind)), language=some.sampled_from(["en", "de"]))
 def test_whatever_the_doctor_is_called(doctor: str, kind: Kind, language: str) -> None:
     text = compose_sms(letter(kind, visit(doctor_name=doctor), language=language), CLINIC)
