@@ -21,6 +21,7 @@ from booking_worker.catch_up import CatchUp
 from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
 from infra.errors import MisconfiguredError
+from infra.metrics import PARTITION_STOPPED
 from infra.postgres import OUTAGES
 
 # FastStream sleeps as long again after a poll that found nothing, so this is what an idle worker adds.
@@ -52,7 +53,7 @@ class CommandConsumer(ConsumerRebalanceListener):
         decider: Decider,
         take: Callable[[int], OwnedPartition],
         give_up: Callable[[Exception], None],
-        catch_up: CatchUp | None = None,
+        catch_up: CatchUp,
     ) -> None:
         """`take` makes what is known of a partition that is owned from now on; `give_up` ends the process.
 
@@ -100,6 +101,7 @@ class CommandConsumer(ConsumerRebalanceListener):
         """Take the partitions; each is read once its position is known. Must not block: no heartbeats yet."""
         self._consumer.pause(*assigned)
         for partition in assigned:
+            PARTITION_STOPPED.labels(self._topic, str(partition.partition)).set(0)
             self._tasks[partition.partition] = asyncio.create_task(self._own(partition))
         _log.info("partitions assigned", partitions=sorted(partition.partition for partition in assigned))
 
@@ -143,14 +145,14 @@ class CommandConsumer(ConsumerRebalanceListener):
         while True:
             try:
                 await self._open(partition, owned)
-                if self._catch_up is not None and await self._catch_up.run(partition.partition):
+                if await self._catch_up.run(partition.partition):
                     await self._open(partition, owned)
                 if self._subscriber.consumer is None:
                     return False  # it was stopped meanwhile
                 self._consumer.seek(partition, owned.next_offset)
                 self._consumer.resume(partition)
             except MisconfiguredError as error:
-                _log.critical("partition stopped", partition=partition.partition, error=str(error))
+                self._tell_stopped(partition.partition, error)
                 return False
             except IllegalStateError:
                 return False  # it was taken away meanwhile
@@ -181,13 +183,17 @@ class CommandConsumer(ConsumerRebalanceListener):
             with contextlib.suppress(IllegalStateError):
                 self._stop_or_seek(owned, error)
 
+    def _tell_stopped(self, partition: int, error: MisconfiguredError) -> None:
+        _log.critical("partition stopped", partition=partition, error=str(error))
+        PARTITION_STOPPED.labels(self._topic, str(partition)).set(1)
+
     def _stop_or_seek(self, owned: OwnedPartition, error: MisplacedError | MisconfiguredError) -> None:
         partition = TopicPartition(self._topic, owned.number)
         if isinstance(error, MisplacedError):
             _log.info("seeking", partition=owned.number, next_offset=error.next_offset)
             self._consumer.seek(partition, error.next_offset)
         else:
-            _log.critical("partition stopped", partition=owned.number, error=str(error))
+            self._tell_stopped(owned.number, error)
             self._owned.pop(owned.number, None)
             self._consumer.pause(partition)
 

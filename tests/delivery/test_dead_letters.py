@@ -15,6 +15,7 @@ from contracts.envelope import command_headers, command_key
 from contracts.topics import DEAD_LETTERS, EVENTS
 from infra import clock
 from infra.kafka import start_producer
+from infra.metrics import PARTITION_STOPPED
 from scheduling.decide import decide
 from tests.clinic import Clinic, records
 from tests.delivery.ledger import commands_topic, settle
@@ -165,3 +166,5 @@ async def test_dead_letters_in_a_row_stop_the_partition_and_only_that(
 
     await until_async(lambda: is_decided(decided), "the other partition goes on")
     assert not await is_decided(stuck)
+    stopped = PARTITION_STOPPED.labels(commands_topic(poison.clinic), "0")
+    assert stopped._value.get() == 1, "and it is told"
