@@ -34,28 +34,39 @@ class Task:
     kept: tuple[SignedHead, ...]
 
 
-def verify(
-    settings: Settings,
-    chain: str | None,
-    partition: int | None,
-    head_files: Sequence[Path],
-    key_files: Sequence[Path],
-    as_json: bool,
-) -> bool:
-    """Print what was checked and found. Returns whether all fits.
+@dataclass(frozen=True)
+class Asked:
+    """What to verify, None for all, and what to hold it against: `clinic audit head` files, public keys."""
+
+    chain: str | None = None
+    partition: int | None = None
+    head_files: Sequence[Path] = ()
+    key_files: Sequence[Path] = ()
+
+
+def verify(settings: Settings, asked: Asked, as_json: bool) -> bool:
+    """Print what was checked and found. Returns whether all fits. Raises what `walk` does."""
+    begun = time.monotonic()
+    reports = walk(settings, asked)
+    (_print_json if as_json else _print_table)(reports, time.monotonic() - begun)
+    return all(report.finding is None for report in reports)
+
+
+def walk(settings: Settings, asked: Asked) -> list[Report]:
+    """Check the chains.
 
     Raises:
         ClinicError: Postgres is away, or a file does not hold what it should.
     """
-    keys = TrustedKeys(load_public_key(path) for path in (settings.audit_key_file, *key_files))
-    kept = [head for path in head_files for head in read_head_file(path).heads]
-    begun = time.monotonic()
+    keys = TrustedKeys(load_public_key(path) for path in (settings.audit_key_file, *asked.key_files))
+    kept = [head for path in asked.head_files for head in read_head_file(path).heads]
     entries, tasks = asyncio.run(_tasks(settings, kept))
-    asked = [task for task in tasks if chain in (None, task.chain) and partition in (None, task.partition)]
-    reports = _walk(settings, keys, asked, os.cpu_count() or 1 if entries > ENTRIES_ALONE_MAX else 1)
-    seconds = time.monotonic() - begun
-    (_print_json if as_json else _print_table)(reports, seconds)
-    return all(report.finding is None for report in reports)
+    tasks = [
+        task
+        for task in tasks
+        if asked.chain in (None, task.chain) and asked.partition in (None, task.partition)
+    ]
+    return _walk(settings, keys, tasks, os.cpu_count() or 1 if entries > ENTRIES_ALONE_MAX else 1)
 
 
 async def _tasks(settings: Settings, kept: Sequence[SignedHead]) -> tuple[int, list[Task]]:

@@ -36,10 +36,11 @@ def verify(
     With --head: also that the trail still begins with what it was then.
     """
     from infra.settings import Settings
+    from ops.audit.verifying import Asked
     from ops.audit.verifying import verify as check
 
-    fine = check(Settings.load(data), chain, partition, head or [], key or [], as_json)
-    raise typer.Exit(0 if fine else 1)
+    asked = Asked(chain, partition, head or (), key or ())
+    raise typer.Exit(0 if check(Settings.load(data), asked, as_json) else 1)
 
 
 @audit.command("head")

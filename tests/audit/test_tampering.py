@@ -1,6 +1,7 @@
 """Whatever a database superuser does to the trail, with all triggers off, shows."""
 
-import json
+import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auditor.chain import ChainEnd
 from auditor.signing import Signer
-from contracts.audit import Chain
+from contracts.audit import Chain, HeadFile
 from infra import clock
+from ops.audit.heads import signed_now
 from tests.audit.trail import Trail
 
 ENTRIES = 50
@@ -17,18 +19,11 @@ HEAD_EVERY = 20
 FAKE = '"visit_type":"checkup"', '"visit_type":"surgery"'
 
 
-@pytest.fixture
-async def kept(trail: Trail) -> Trail:
-    """Fifty entries on partition 0, with heads at 20, 40 and the end."""
-    await trail.kept(ENTRIES, audit_head_entries=HEAD_EVERY)
-    return trail
-
-
 async def test_an_untouched_trail_verifies(kept: Trail) -> None:
-    said = kept.verify()
+    [report] = await kept.reports()
 
-    assert (said["entries"], said["findings"]) == (ENTRIES, 0)
-    assert said["chains"][0]["heads"] >= ENTRIES // HEAD_EVERY
+    assert (report.entries, report.finding) == (ENTRIES, None)
+    assert report.heads >= ENTRIES // HEAD_EVERY
 
 
 class TestFoundByVerifyAlone:
@@ -37,7 +32,7 @@ class TestFoundByVerifyAlone:
             f"UPDATE audit.entries SET content = replace(content, '{FAKE[0]}', '{FAKE[1]}') WHERE number = 17"
         )
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "does not have the hash" in finding) == (17, True)
 
@@ -57,21 +52,21 @@ class TestFoundByVerifyAlone:
     async def test_an_edited_column(self, kept: Trail, change: str) -> None:
         await kept.tamper(f"UPDATE audit.entries SET {change} WHERE number = 17")
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "columns" in finding) == (17, True)
 
     async def test_an_edited_entry_with_its_own_hash_made_again(self, kept: Trail) -> None:
         await _rewrite_from(kept, 17, entries=1)
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "does not have the hash" in finding) == (18, True)
 
     async def test_a_deleted_entry(self, kept: Trail) -> None:
         await kept.tamper("DELETE FROM audit.entries WHERE number = 17")
 
-        assert kept.finding() == (17, "entry 17 is missing")
+        assert await kept.finding() == (17, "entry 17 is missing")
 
     async def test_an_inserted_entry(self, kept: Trail) -> None:
         await kept.tamper(
@@ -83,7 +78,7 @@ class TestFoundByVerifyAlone:
             """
         )
 
-        assert kept.finding() == (17, "entry 17 is there twice")
+        assert await kept.finding() == (17, "entry 17 is there twice")
 
     async def test_an_appended_entry(self, kept: Trail) -> None:
         end, content = await _end(kept), await _content(kept, ENTRIES)
@@ -97,7 +92,7 @@ class TestFoundByVerifyAlone:
             """
         )
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "its record says otherwise" in finding) == (ENTRIES + 1, True)
 
@@ -108,21 +103,21 @@ class TestFoundByVerifyAlone:
             "UPDATE audit.entries SET number = 18 WHERE number = 1000",
         )
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "does not have the hash" in finding) == (17, True)
 
     async def test_a_tail_that_is_cut_off_without_its_heads(self, kept: Trail) -> None:
         await kept.tamper("DELETE FROM audit.entries WHERE number > 45")
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "entry 46 is missing" in finding) == (46, True)
 
     async def test_a_rewritten_chain_whose_heads_stayed(self, kept: Trail) -> None:
         await _rewrite_from(kept, 17, entries=ENTRIES)
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "the first 20 entries are not those" in finding) == (20, True)
 
@@ -130,21 +125,21 @@ class TestFoundByVerifyAlone:
         await _rewrite_from(kept, 1, entries=ENTRIES)
         await _sign_again(kept, Signer(Ed25519PrivateKey.generate()))
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "no trusted key signed" in finding) == (ENTRIES, True)
 
     async def test_a_head_that_says_something_else(self, kept: Trail) -> None:
         await kept.tamper("UPDATE audit.heads SET signed_at = signed_at - interval '1 day' WHERE size = 40")
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "no trusted key signed" in finding) == (40, True)
 
     async def test_a_chain_that_vanished_but_for_its_heads(self, kept: Trail) -> None:
         await kept.tamper("DELETE FROM audit.entries", "DELETE FROM audit.chains")
 
-        number, finding = kept.finding()
+        number, finding = await kept.finding()
 
         assert (number, "entry 1 is missing" in finding) == (1, True)
 
@@ -153,33 +148,31 @@ class TestFoundWithAnEarlierHead:
     """Whoever also holds the audit key, or leaves the auditor to sign what was made up."""
 
     @pytest.fixture
-    def head(self, kept: Trail, tmp_path: Path) -> Path:
+    async def head(self, kept: Trail, tmp_path: Path) -> Path:
         """A head of all fifty, kept elsewhere."""
-        return kept.keep_head(tmp_path / "head.json")
+        return await kept.keep_head(tmp_path / "head.json")
 
     async def test_an_untouched_trail_verifies_also_after_it_has_grown(self, kept: Trail, head: Path) -> None:
         await kept.happen(30, first=ENTRIES + 1)
         async with kept.auditor():
             await kept.keeps(ENTRIES + 30)
 
-        said = kept.verify("--head", head)
-
-        assert (said["entries"], said["findings"]) == (ENTRIES + 30, 0)
+        assert await kept.verified(head) == ENTRIES + 30
 
     async def test_a_tail_that_is_cut_off_with_all_that_tells_of_it(self, kept: Trail, head: Path) -> None:
         await _cut_off(kept, 45)
-        assert kept.verify()["findings"] == 0
+        await kept.verified()
 
-        number, finding = kept.finding("--head", head)
+        number, finding = await kept.finding(head)
 
         assert (number, finding) == (46, "entry 46 is missing: there is a head of 50 entries")
 
     async def test_a_whole_chain_rewritten_with_the_true_key(self, kept: Trail, head: Path) -> None:
         await _rewrite_from(kept, 1, entries=ENTRIES)
         await _sign_again(kept, Signer.load(kept.settings.audit_key_file))
-        assert kept.verify()["findings"] == 0
+        await kept.verified()
 
-        number, finding = kept.finding("--head", head)
+        number, finding = await kept.finding(head)
 
         assert (number, "the first 50 entries are not those of the head" in finding) == (ENTRIES, True)
 
@@ -189,22 +182,24 @@ class TestFoundWithAnEarlierHead:
         await kept.happen(30, first=ENTRIES + 1)
         async with kept.auditor(audit_head_interval_s=0.1):
             await kept.keeps(ENTRIES + 30)
-        assert kept.verify()["findings"] == 0
+        await kept.verified()
 
-        assert kept.finding("--head", head)[0] == ENTRIES
+        assert (await kept.finding(head))[0] == ENTRIES
 
     async def test_a_chain_that_vanished_without_a_trace(self, kept: Trail, head: Path) -> None:
         await _cut_off(kept, 0)
-        assert kept.verify()["entries"] == 0
+        assert await kept.verified() == 0
 
-        assert kept.finding("--head", head) == (1, "entry 1 is missing: there is a head of 50 entries")
+        assert await kept.finding(head) == (1, "entry 1 is missing: there is a head of 50 entries")
 
-    def test_the_head_file_itself_is_checked(self, kept: Trail, head: Path) -> None:
-        said = json.loads(head.read_text())
-        said["heads"][0]["signed_at"] = "2020-01-01T00:00:00Z"
-        head.write_text(json.dumps(said))
+    async def test_the_head_file_itself_is_checked(self, kept: Trail, tmp_path: Path) -> None:
+        before = await signed_now(kept.settings)
+        older = before.heads[0].model_copy(update={"signed_at": clock.now() - timedelta(days=1)})
+        forged = HeadFile(heads=(older,))
+        file = tmp_path / "forged.json"
+        await asyncio.to_thread(file.write_text, forged.model_dump_json())
 
-        assert "no trusted key signed" in kept.finding("--head", head)[1]
+        assert "no trusted key signed" in (await kept.finding(file))[1]
 
 
 async def _content(trail: Trail, number: int) -> str:

@@ -1,7 +1,7 @@
 """An auditor of a test's own, the events it reads and the trail it writes."""
 
+import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +11,15 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from auditor.main import running_auditor
+from auditor.verify import Report
 from benchmarks.events import append_events, append_to, bookings
 from contracts.events import Fact
 from contracts.topics import EVENTS
 from infra.kafka import start_producer
 from infra.settings import Settings
+from ops.audit.heads import signed_now
+from ops.audit.verifying import Asked, walk
 from ops.embedded import Child
-from tests.clinic import database, namespace
-from tests.ops.conftest import clinic_command
 from tests.processes import service
 from tests.waiting import until_async
 
@@ -91,24 +92,24 @@ class Trail:
         )
         return [tuple(row) for row in rows]
 
-    def verify(self, *options: str | Path) -> dict[str, Any]:
-        """What `clinic audit verify` says; its exit status tells whether it found something."""
-        done = clinic_command(self.settings, "audit", "verify", "--json", *map(str, options))
-        said: dict[str, Any] = json.loads(done.stdout or done.stderr)
-        assert done.returncode == (1 if said["findings"] else 0), done.stderr
-        return said
+    async def reports(self, *heads: Path) -> list[Report]:
+        """What verifying every chain finds, held against heads that were kept."""
+        return await asyncio.to_thread(walk, self.settings, Asked(head_files=heads))
 
-    def finding(self, *options: str | Path) -> tuple[int, str]:
-        """The one thing it finds: where, and what."""
-        said = self.verify(*options)
-        [broken] = [chain for chain in said["chains"] if chain["finding"]]
-        return broken["number"], broken["finding"]
+    async def verified(self, *heads: Path) -> int:
+        """The number of entries in a trail in which everything fits."""
+        reports = await self.reports(*heads)
+        assert [report for report in reports if report.finding] == []
+        return sum(report.entries for report in reports)
 
-    def keep_head(self, path: Path) -> Path:
-        """`clinic audit head`, kept in a file."""
-        done = clinic_command(self.settings, "audit", "head")
-        assert done.returncode == 0, done.stderr
-        path.write_text(done.stdout)
+    async def finding(self, *heads: Path) -> tuple[int | None, str]:
+        """The one thing that verifying finds: where, and what."""
+        [broken] = [report for report in await self.reports(*heads) if report.finding]
+        return broken.number, str(broken.finding)
+
+    async def keep_head(self, path: Path) -> Path:
+        """What `clinic audit head` prints, kept in a file."""
+        await asyncio.to_thread(path.write_text, (await signed_now(self.settings)).model_dump_json())
         return path
 
     async def tamper(self, *statements: str) -> None:
@@ -120,16 +121,13 @@ class Trail:
 
 
 @contextlib.asynccontextmanager
-async def trail(settings: Settings, template: str) -> AsyncIterator[Trail]:
-    """An empty trail, and topics without events."""
-    async with (
-        database(settings, template) as own,
-        namespace(own) as there,
-        asyncpg.create_pool(there.postgres_dsn.get_secret_value(), min_size=1, max_size=2) as postgres,
-    ):
-        producer = await start_producer(there, "tests")
+async def connected(settings: Settings) -> AsyncIterator[Trail]:
+    """The trail that these settings name."""
+    dsn = settings.postgres_dsn.get_secret_value()
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=2) as postgres:
+        producer = await start_producer(settings, "tests")
         try:
-            yield Trail(there, postgres, producer)
+            yield Trail(settings, postgres, producer)
         finally:
             await producer.stop()
 
