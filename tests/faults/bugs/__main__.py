@@ -55,7 +55,7 @@ class Hunt:
 
 
 async def hunt(servers: Servers, defect: Defect, directory: Path, seed: int) -> Hunt:
-    """Run the clinic with the defect, on topics and in a database of its own."""
+    """Run the clinic with the defect, on topics and in a database of its own, in `directory`."""
     begun = time.monotonic()
     source = directory / "source"
     copy_with(defect, source)
@@ -75,6 +75,7 @@ async def hunt(servers: Servers, defect: Defect, directory: Path, seed: int) -> 
                 pause_s=HURRY_S,
                 settle_s=SETTLE_S,
                 operations_min=OPERATIONS_MIN,
+                keep=directory,
             )
     return Hunt(defect, report, time.monotonic() - begun)
 

@@ -4,6 +4,8 @@ from tests.faults.bugs.defect import Change, Defect
 
 INGRESS = "ingress/"
 WORKER = "booking_worker/"
+# Where the statement that writes decisions ends.
+DECISIONS = "$13::bigint[], $14::timestamptz[]\n    )\n)"
 
 DEFECTS = (
     Defect(
@@ -62,22 +64,49 @@ DEFECTS = (
                 "if position.next_offset == self.next_offset:",
                 "if position.next_offset <= self.next_offset:",
             ),
+            Change(
+                f"{WORKER}decider.py",
+                "            return await self._decide({owned: transactions[0]",
+                "            await asyncio.sleep(0.1)\n"
+                "            return await self._decide({owned: transactions[0]",
+            ),
         ),
         ("kill-workers", "latency"),
     ),
     Defect(
         "no-fence",
-        "A worker that was frozen and replaced goes on with what it remembers of the doctors.",
-        ("I1", "I2", "I5"),
+        "A worker that was frozen and replaced decides again what the other has decided.",
+        ("I1", "I5"),
         (
             Change(
                 f"{WORKER}partition.py",
                 "if position.next_offset == self.next_offset:",
                 "if True:",
             ),
+            Change(
+                f"{WORKER}deciding.py",
+                "(command_id in seen or command_id in decided_before)",
+                "command_id in seen",
+            ),
+            Change(f"{WORKER}sql.py", DECISIONS, f"{DECISIONS[:-2]} ON CONFLICT DO NOTHING\n)"),
         ),
-        ("freeze-worker", "rebalance-storm"),
-        40.0,
+        ("freeze-worker",),
+    ),
+    Defect(
+        "remembered-too-long",
+        "A worker that gets a partition back decides by what it remembers of the doctors from before.",
+        ("I5",),
+        (
+            Change(
+                f"{WORKER}main.py",
+                "            return OwnedPartition(commands, ids[commands], partition, publisher)\n",
+                "            owned = OwnedPartition(commands, ids[commands], partition, publisher)\n"
+                "            owned.doctors = take.__dict__.setdefault(str(partition), owned.doctors)\n"
+                "            return owned\n",
+            ),
+        ),
+        ("freeze-worker",),
+        25.0,
     ),
     Defect(
         "decided-twice",
@@ -85,11 +114,7 @@ DEFECTS = (
         ("I1", "I3", "I5"),
         (
             Change(f"{WORKER}deciding.py", "(command_id in seen or command_id in decided_before)", "False"),
-            Change(
-                f"{WORKER}sql.py",
-                "$13::bigint[], $14::timestamptz[]\n    )\n)",
-                "$13::bigint[], $14::timestamptz[]\n    ) ON CONFLICT DO NOTHING\n)",
-            ),
+            Change(f"{WORKER}sql.py", DECISIONS, f"{DECISIONS[:-2]} ON CONFLICT DO NOTHING\n)"),
         ),
     ),
     Defect(
@@ -124,7 +149,7 @@ DEFECTS = (
     Defect(
         "published-before-commit",
         "Others are told of what then does not happen.",
-        ("I1", "I5"),
+        ("I1", "I5", "I6", "I7"),
         (
             Change(
                 f"{WORKER}decider.py",
@@ -146,6 +171,11 @@ DEFECTS = (
                 f"{WORKER}decider.py",
                 "                        owned.publisher.published_count,\n",
                 "                        batch.event_counts[owned.number],\n",
+            ),
+            Change(
+                f"{WORKER}publisher.py",
+                "            await self._send(events)\n",
+                "            await asyncio.sleep(0.1)\n            await self._send(events)\n",
             ),
         ),
         ("kill-workers", "latency"),
