@@ -5,7 +5,7 @@ needs no more than these. A proof is made of the roots of stretches that lie sid
 over the leaves makes it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 HASH_BYTES = 32
@@ -91,21 +91,28 @@ def consistency_stretches(old_size: int, size: int) -> list[Stretch]:
     return path[::-1]
 
 
-def roots_of(stretches: Sequence[Stretch], leaves: Iterable[bytes]) -> list[bytes]:
-    """The roots of disjoint stretches, in the given order. `leaves` are all of the tree's, from the first."""
-    in_order = sorted(stretches)
-    found: dict[Stretch, bytes] = {}
-    numbered: Iterator[tuple[int, bytes]] = enumerate(leaves)
-    for start, end in in_order:
-        tree = Tree()
-        for at, leaf in numbered:
-            if at >= start:
-                tree.append(leaf)
-            if at == end - 1:
-                break
-        assert tree.size == end - start, "all leaves of the tree were given"
-        found[start, end] = tree.root()
-    return [found[stretch] for stretch in stretches]
+class Roots:
+    """The roots of disjoint stretches, made in one pass over all leaves, of which none is kept."""
+
+    def __init__(self, stretches: Sequence[Stretch]) -> None:
+        self._wanted = stretches
+        self._to_come = sorted(stretches, reverse=True)
+        self._found: dict[Stretch, bytes] = {}
+        self._tree = Tree()
+        self.taken = 0
+
+    def take(self, value: bytes) -> None:
+        """The next leaf."""
+        if self._to_come and self.taken >= self._to_come[-1][0]:
+            self._tree.append(value)
+            if self.taken == self._to_come[-1][1] - 1:
+                self._found[self._to_come.pop()] = self._tree.root()
+                self._tree = Tree()
+        self.taken += 1
+
+    def found(self) -> list[bytes]:
+        """The roots, in the order in which the stretches were given. All leaves must have been taken."""
+        return [self._found[stretch] for stretch in self._wanted]
 
 
 def inclusion_holds(index: int, size: int, value: bytes, path: Sequence[bytes], root: bytes) -> bool:

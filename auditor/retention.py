@@ -49,6 +49,7 @@ async def retain(pool: asyncpg.Pool, signer: Signer, years: int) -> list[Dropped
         async with pool.acquire() as connection, connection.transaction():
             await in_order(connection)
             await _write_stubs(connection, signer, month)
+            await connection.execute("CLOSE ALL")  # cursors that are read to their end hold the table, too
             entries = await connection.fetchval("SELECT audit.drop_month($1)", month, timeout=DROP_TIMEOUT_S)
         _log.info("month dropped", month=str(month), entries=entries)
         dropped.append(Dropped(month, entries))

@@ -60,7 +60,7 @@ def _told(event: SecurityEvent) -> dict[str, Any] | None:
         case PatientsSearched():
             after: dict[str, Any] = {"by": event.by, "patient_ids": [str(id_) for id_ in event.patient_ids]}
         case AccessRefused():
-            after = {"method": event.method, "route": event.route}
+            after = {"method": event.method if event.method.isalpha() else None, "route": event.route}
         case AuditExported():
             after = {
                 "action": event.action,

@@ -5,8 +5,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from auditor.heads import latest_heads, sign_what_is_new
-from auditor.merkle import inclusion_holds, inclusion_stretches, roots_of
-from auditor.reading import hashes
+from auditor.merkle import Roots, inclusion_holds, inclusion_stretches
+from auditor.reading import hashes, in_order
 from auditor.signing import Signer
 from contracts.audit import Chain, HeadFile, InclusionProof, SignedHead
 from infra.errors import ClinicError, MisconfiguredError
@@ -55,6 +55,7 @@ async def prove(settings: Settings, chain: Chain, partition: int, number: int) -
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
+        await in_order(connection)
         row = await connection.fetchrow(
             "SELECT * FROM audit.heads WHERE chain = $1 AND partition = $2 AND size >= $3 "
             "ORDER BY size DESC LIMIT 1",
@@ -66,18 +67,22 @@ async def prove(settings: Settings, chain: Chain, partition: int, number: int) -
 
 
 async def _proof(connection: Connection, head: SignedHead, number: int) -> InclusionProof:
-    index = number - 1
-    leaves = [one async for one in hashes(connection, head.chain, head.partition, head.size)]
-    if len(leaves) < head.size:
-        raise NoProofError(f"Entry {len(leaves) + 1} of {head.chain}/{head.partition} is missing.")
-    path = roots_of(inclusion_stretches(index, head.size), leaves)
-    if not inclusion_holds(index, head.size, leaves[index], path, bytes.fromhex(head.root)):
+    index, entry = number - 1, b""
+    roots = Roots(inclusion_stretches(index, head.size))
+    async for one in hashes(connection, head.chain, head.partition, head.size):
+        if roots.taken == index:
+            entry = one
+        roots.take(one)
+    if roots.taken < head.size:
+        raise NoProofError(f"Entry {roots.taken + 1} of {head.chain}/{head.partition} is missing.")
+    path = roots.found()
+    if not inclusion_holds(index, head.size, entry, path, bytes.fromhex(head.root)):
         raise NoProofError(
             f"The first {head.size} entries of {head.chain}/{head.partition} are not those of their head: "
             "run `clinic audit verify`."
         )
     return InclusionProof(
-        number=number, entry_hash=leaves[index].hex(), head=head, path=tuple(one.hex() for one in path)
+        number=number, entry_hash=entry.hex(), head=head, path=tuple(one.hex() for one in path)
     )
 
 

@@ -67,10 +67,12 @@ def export(
         ),
     ] = None,
     gzip: Annotated[bool, typer.Option("--gzip", help="compress")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write there, not to stdout")] = None,
     data: DataDir = DATA_DIR,
 ) -> None:
     """Print the trail as NDJSON, and on stderr the cursor to go on from."""
     import asyncio
+    import contextlib
     import sys
 
     from infra.settings import Settings
@@ -81,7 +83,8 @@ def export(
         wanted = Wanted.read(chain, partition, since)
     except CursorError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from None
-    cursor = asyncio.run(write(Settings.load(data), wanted, sys.stdout.buffer, compress=gzip))
+    with out.open("wb") if out else contextlib.nullcontext(sys.stdout.buffer) as file:
+        cursor = asyncio.run(write(Settings.load(data), wanted, file, compress=gzip))
     print(f"cursor: {cursor}", file=sys.stderr)
 
 

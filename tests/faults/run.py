@@ -79,9 +79,13 @@ async def run(
     settle_s: float = SETTLE_S,
     operations_min: int = 0,
     faults_min: int = 0,
+    until_a_finding: bool = False,
     keep: Path | None = None,
 ) -> Report:
-    """Break the machine for so long, then check. With `keep`, the history is written to that folder."""
+    """Break the machine for so long, then check. With `keep`, the history is written to that folder.
+
+    `until_a_finding`: where something is not even decided, what became of the rest is not waited for.
+    """
     report = Report(seed, operations_min, faults_min, recoveries=machine.recoveries.measured)
     begun = time.monotonic()
     clients = Clients(machine.urls, machine.settings, seed, machine.history)
@@ -95,7 +99,8 @@ async def run(
             stop.set()
     left = await settle(machine.settings, settle_s)
     report.findings += [Finding("I1", f"{settle_s:g} s after the last fault {text}") for text in left]
-    await clients.finish()
+    if not (until_a_finding and left):
+        await clients.finish()
     report.operations = clients.operations
     topics = await read_topics(machine.settings)
     if keep is not None:

@@ -75,6 +75,7 @@ async def hunt(servers: Servers, defect: Defect, directory: Path, seed: int) -> 
                 pause_s=HURRY_S,
                 settle_s=SETTLE_S,
                 operations_min=OPERATIONS_MIN,
+                until_a_finding=True,
                 keep=directory,
             )
     return Hunt(defect, report, time.monotonic() - begun)

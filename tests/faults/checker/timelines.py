@@ -158,7 +158,7 @@ class Appointments:
 
     def _index(self) -> None:
         for id_, steps in self.steps.items():
-            for step, following in zip(steps, [*steps[1:], None], strict=True):
+            for step, following in zip(steps, [*steps[1:], None], strict=False):  # there may be no step
                 state = step.state
                 if state.status != "booked":
                     continue

@@ -1,0 +1,118 @@
+"""Months that are too old are dropped whole; the rest, every older head and every proof still verify."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from auditor.retention import RetentionError, retain
+from auditor.signing import Signer
+from benchmarks.events import bookings
+from contracts.audit import Chain
+from infra.postgres import open_pool
+from ops.audit.heads import proof_holds, prove
+from tests.audit.trail import MARCH, Trail
+from tests.waiting import until_async
+
+LONG_AGO = datetime(2018, 1, 31, 23, 59, 30, tzinfo=UTC)
+JANUARY, FEBRUARY = 30, 30
+RECENT = 20
+ALL = JANUARY + FEBRUARY + RECENT
+YEARS = 7
+
+
+@pytest.fixture
+async def old(trail: Trail, tmp_path: Path) -> Trail:
+    """Thirty entries of January 2018, thirty of February and twenty of this year; a head kept in January."""
+    async with trail.auditor(audit_head_entries=10):
+        await trail.happen(25, at=LONG_AGO)
+        await trail.keeps(25)
+        await trail.keep_head(tmp_path / "in-january.json")
+        rest = JANUARY + FEBRUARY - 25
+        await trail.happen(rest, first=26, at=LONG_AGO + timedelta(seconds=25))
+        await trail.happen(RECENT, first=JANUARY + FEBRUARY + 1, at=MARCH)
+        await trail.keeps(ALL)
+    return trail
+
+
+async def dropped(trail: Trail, years: int = YEARS) -> list[tuple[str, int]]:
+    """The months that retention drops, with their entries."""
+    signer = Signer.load(trail.settings.audit_key_file)
+    async with await open_pool(trail.settings.auditor_dsn, "retention", connections_max=1) as pool:
+        return [(f"{month:%Y-%m}", entries) for month, entries in await retain(pool, signer, years)]
+
+
+async def test_old_months_go_and_everything_that_was_signed_still_verifies(
+    old: Trail, tmp_path: Path
+) -> None:
+    assert await dropped(old, years=20) == []
+    assert await dropped(old) == [("2018-01", JANUARY), ("2018-02", FEBRUARY)]
+
+    assert [number for _, number, _ in await old.hashes()] == list(range(JANUARY + FEBRUARY + 1, ALL + 1))
+    [report] = await old.reports(tmp_path / "in-january.json")
+    assert (report.entries, report.dropped, report.finding) == (RECENT, JANUARY + FEBRUARY, None)
+    assert report.heads >= ALL // 10
+    proof = await prove(old.settings, Chain.BOOKING, 0, ALL - 3)
+    assert proof_holds(proof)
+    assert await dropped(old) == []
+
+
+async def test_the_auditor_drops_them_itself_and_a_late_entry_finds_its_month(old: Trail) -> None:
+    async def both_dropped() -> bool:
+        return await old.postgres.fetchval("SELECT sum(length(hashes)) FROM audit.stubs") == 32 * 60
+
+    async with old.auditor():
+        await until_async(both_dropped, "January and February are dropped", 30)
+        await old.happen(1, first=ALL + 1, at=LONG_AGO)
+        await old.keeps(ALL + 1)
+        assert await dropped(old) == [("2018-01", 1)]
+        await old.happen(1, first=ALL + 2, at=LONG_AGO)
+        await old.keeps(ALL + 2)
+
+    assert await old.verified() == RECENT + 1
+
+
+async def test_a_clock_that_was_set_back_at_the_turn_of_a_month(trail: Trail) -> None:
+    facts = list(bookings(0, 60, LONG_AGO))
+    mixed = [facts[(number + 15) % 60 if number % 2 else number] for number in range(60)]
+    async with trail.auditor():
+        await trail.facts(mixed)
+        await trail.happen(5, first=61)
+        await trail.keeps(65)
+    assert await trail.postgres.fetchval("SELECT count(*) FROM audit.stubs") == 0
+
+    assert sum(entries for _, entries in await dropped(trail)) == 60
+
+    [report] = await trail.reports()
+    assert (report.entries, report.dropped, report.finding) == (5, 60, None)
+    assert await trail.postgres.fetchval("SELECT count(*) FROM audit.stubs") > 2
+
+
+async def test_a_month_that_does_not_verify_is_kept(old: Trail) -> None:
+    await old.tamper("UPDATE audit.entries SET action = 'PatientRead' WHERE number = 45")
+
+    with pytest.raises(RetentionError, match="Entry 45 of booking/0"):
+        await dropped(old)
+
+    assert [number for _, number, _ in await old.hashes()] == list(range(JANUARY + 1, ALL + 1))
+    assert (await old.finding())[0] == 45
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (
+            "UPDATE audit.stubs SET hashes = decode(repeat('00', octet_length(hashes)), 'hex')",
+            "no trusted key",
+        ),
+        ("UPDATE audit.stubs SET month = '2018-03-01'", "no trusted key"),
+        ("DELETE FROM audit.stubs", "entry 1 is missing"),
+    ],
+)
+async def test_what_stays_of_a_month_is_itself_guarded(old: Trail, change: str, finding: str) -> None:
+    await dropped(old)
+    await old.tamper(change)
+
+    number, found = await old.finding()
+
+    assert (number, finding in found) == (1, True)
