@@ -12,7 +12,6 @@ from contracts.audit import Chain
 from infra.postgres import open_pool
 from ops.audit.heads import proof_holds, prove
 from tests.audit.trail import MARCH, Trail
-from tests.waiting import until_async
 
 LONG_AGO = datetime(2018, 1, 31, 23, 59, 30, tzinfo=UTC)
 JANUARY, FEBRUARY = 30, 30
@@ -55,21 +54,6 @@ async def test_old_months_go_and_everything_that_was_signed_still_verifies(
     proof = await prove(old.settings, Chain.BOOKING, 0, ALL - 3)
     assert proof_holds(proof)
     assert await dropped(old) == []
-
-
-async def test_the_auditor_drops_them_itself_and_a_late_entry_finds_its_month(old: Trail) -> None:
-    async def both_dropped() -> bool:
-        return await old.postgres.fetchval("SELECT sum(length(hashes)) FROM audit.stubs") == 32 * 60
-
-    async with old.auditor():
-        await until_async(both_dropped, "January and February are dropped", 30)
-        await old.happen(1, first=ALL + 1, at=LONG_AGO)
-        await old.keeps(ALL + 1)
-        assert await dropped(old) == [("2018-01", 1)]
-        await old.happen(1, first=ALL + 2, at=LONG_AGO)
-        await old.keeps(ALL + 2)
-
-    assert await old.verified() == RECENT + 1
 
 
 async def test_a_clock_that_was_set_back_at_the_turn_of_a_month(trail: Trail) -> None:
