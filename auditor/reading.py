@@ -11,8 +11,9 @@ from infra.postgres import Connection
 BLOCK = 5_000
 
 # Whether the searchable columns say what the content says. The content is canonical and what has a column
-# comes first in it, so its beginning can be compared as text, without reading the JSON.
-COLUMNS_AGREE = """starts_with(content, concat(
+# comes first in it, so its beginning can be compared as text, without reading the JSON. `starts_with` would
+# count characters, which costs twice as much.
+COLUMNS_AGREE = """position(concat(
     '{"about":{"appointment_id":', coalesce('"' || appointment_id || '"', 'null'),
     ',"doctor_id":', coalesce('"' || doctor_id || '"', 'null'),
     ',"patient_id":', coalesce('"' || patient_id || '"', 'null'),
@@ -20,7 +21,7 @@ COLUMNS_AGREE = """starts_with(content, concat(
     '","actor":{"id":', coalesce('"' || actor_id || '"', 'null'), ',"kind":"', actor_kind,
     '"},"at":"', to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
     'Z","command_id":', coalesce('"' || command_id || '"', 'null'), ','
-))"""
+) IN content) = 1"""
 
 ENTRIES = f"""
 SELECT number, convert_to(content, 'UTF8') AS content, hash, {COLUMNS_AGREE} AS agree

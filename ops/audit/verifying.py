@@ -103,7 +103,7 @@ def _walk(settings: Settings, keys: TrustedKeys, tasks: Sequence[Task], processe
     walk = partial(_walk_here, settings, keys.public_keys)
     if processes == 1:
         return walk(tasks)
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
         return [report for [report] in pool.map(walk, ([task] for task in tasks))]
 
 
