@@ -121,6 +121,8 @@ class CommandConsumer(ConsumerRebalanceListener):
                 TopicPartition(self._topic, number): owned.next_offset
                 for number, owned in self._owned.items()
             }
+            if not offsets:
+                continue  # of nothing aiokafka makes an error
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
                     await self._consumer.commit(offsets)

@@ -114,6 +114,8 @@ class DeadLetters:
                     record.value if record.value is not None or record.key is not None else b"",
                     key=record.key,
                     partition=record.partition,
+                    # The broker refuses one from a worker whose clock is ahead.
+                    timestamp_ms=record.timestamp,
                     headers=[*record.headers, *origin],
                 )
             )

@@ -4,9 +4,9 @@ import asyncio
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from contracts.decision import Decision, pack_wake_up
+from infra.redis import REDIS_OUTAGES
 
 WAITING_MAX = 1_000
 RETRY_INTERVAL_S = 1.0
@@ -35,6 +35,6 @@ class WakeUps:
                 decisions = decisions + self._waiting.get_nowait()
             try:
                 await self._redis.publish(self._channel, pack_wake_up(decisions))
-            except (RedisError, OSError) as error:
+            except REDIS_OUTAGES as error:
                 _log.warning("redis is away: nobody is woken up", error=repr(error))
                 await asyncio.sleep(RETRY_INTERVAL_S)

@@ -1,10 +1,13 @@
 """Redis: whatever it holds may vanish, and nothing waits for it long."""
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from infra.settings import Settings
 
 TIMEOUT_S = 1.0
+# Redis is away. uvloop says RuntimeError where a connection was closed behind the client's back.
+REDIS_OUTAGES = (RedisError, OSError, RuntimeError)
 
 
 def connect(settings: Settings) -> "Redis":

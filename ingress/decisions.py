@@ -12,12 +12,12 @@ from uuid import UUID
 import asyncpg
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from contracts.command_resource import State
 from contracts.decision import Decision, unpack_wake_up
 from contracts.refusals import Reason, Refusal
 from infra.postgres import OUTAGES
+from infra.redis import REDIS_OUTAGES
 from ingress.coalesce import Coalesced
 from ingress.metrics import DECISION_WAIT_SECONDS, REDIS_CONNECTED
 
@@ -42,6 +42,7 @@ class Decisions:
         self._found = Coalesced(self._fetch)
         self._waiting: dict[UUID, set[asyncio.Future[Decision]]] = {}
         self._someone_waits = asyncio.Event()
+        self._stopping = False
 
     async def find(self, command_id: UUID) -> Decision | None:
         """The decision, if there is one by now."""
@@ -51,6 +52,8 @@ class Decisions:
     def expected(self, command_id: UUID) -> Iterator[asyncio.Future[Decision]]:
         """A future of the decision. One that enters before the command is sent cannot miss its wake-up."""
         waiter: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        if self._stopping:
+            waiter.cancel()
         self._waiting.setdefault(command_id, set()).add(waiter)
         self._someone_waits.set()
         try:
@@ -68,7 +71,14 @@ class Decisions:
         """The expected decision, or None if it does not come in time."""
         with DECISION_WAIT_SECONDS.time():
             await asyncio.wait((waiter,), timeout=timeout_s)
-        return waiter.result() if waiter.done() else None
+        return waiter.result() if waiter.done() and not waiter.cancelled() else None
+
+    def stop_waiting(self) -> None:
+        """End all waits, as if their time were over: who waits is answered before the process ends."""
+        self._stopping = True
+        for waiters in self._waiting.values():
+            for waiter in waiters:
+                waiter.cancel()
 
     async def _fetch(self, command_ids: list[UUID]) -> dict[UUID, Decision]:
         rows = await self._pool.fetch(
@@ -95,7 +105,7 @@ class Decisions:
                         elif message["type"] == "message":
                             self._wake(unpack_wake_up(message["data"]))
                             self._woken()
-            except (RedisError, OSError) as error:
+            except REDIS_OUTAGES as error:
                 if self._connected:
                     _log.warning("redis is away: waiting by looking up", error=repr(error))
                 self._tell_connected(False)

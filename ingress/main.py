@@ -1,6 +1,8 @@
 """The ingress: settings → resources → application."""
 
 import contextlib
+import socket
+import sys
 from collections.abc import AsyncIterator
 
 import uvicorn
@@ -29,6 +31,8 @@ from ingress.security import SecurityLog
 
 CONNECTIONS_MAX = 10
 STOP_TIMEOUT_S = 4
+# As uvicorn ends by itself where the application cannot start.
+STARTUP_FAILURE = 3
 # Statements are planned when the tables may still be empty, and kept: never to read them whole.
 SESSION = {"enable_seqscan": "off"}
 
@@ -89,8 +93,9 @@ def main(settings: Settings) -> None:
             collect_rarely()
             yield
 
-    uvicorn.run(
-        create_app(lifespan),
+    app = create_app(lifespan)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -100,3 +105,19 @@ def main(settings: Settings) -> None:
         log_config=None,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
+    server = _Server(config, app)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+class _Server(uvicorn.Server):
+    """Answers those who wait for a decision before it stops, rather than cancel them."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.resources.decisions.stop_waiting()
+        await super().shutdown(sockets)

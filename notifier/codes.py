@@ -6,11 +6,11 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from pydantic import ValidationError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from contracts.challenges import Secret, secret_key
 from infra.errors import TransientError
 from infra.keys import Keys
+from infra.redis import REDIS_OUTAGES
 
 
 class Codes:
@@ -30,7 +30,7 @@ class Codes:
         """
         try:
             sealed: Any = await self._redis.get(secret_key(self._namespace, challenge_id))
-        except (RedisError, OSError):
+        except REDIS_OUTAGES:
             raise TransientError("redis does not answer") from None
         if sealed is None:
             return None

@@ -12,7 +12,7 @@ from booking_worker import deciding
 from booking_worker import partition as partition_module
 from contracts.commands import Actor, ActorKind, BookAppointment, Command, made_id
 from contracts.envelope import command_headers, command_key
-from contracts.topics import DEAD_LETTERS, EVENTS
+from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from infra import clock
 from infra.kafka import start_producer
 from infra.metrics import PARTITION_STOPPED
@@ -104,6 +104,9 @@ async def test_each_kind_is_set_aside_with_its_reason_and_the_partition_goes_on(
     assert [dict(letter.headers)["dlq_reason"].decode() for letter in letters] == expected
     assert {letter.partition for letter in letters} == {poison.partition}
     origins = [int(dict(letter.headers)["dlq_offset"]) for letter in letters]
+    commands = {record.offset: record for record in await records(clinic.settings, COMMANDS)}
+    # The broker's time of the original: it would refuse a letter from a worker whose clock is a day ahead.
+    assert [letter.timestamp for letter in letters] == [commands[offset].timestamp for offset in origins]
     assert origins == list(range(origins[0], origins[0] + len(expected)))
     states = {
         row["command_id"]: row["state"]
