@@ -20,7 +20,8 @@ from faststream.kafka.message import KafkaMessage
 from booking_worker.catch_up import CatchUp
 from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
-from infra.errors import MisconfiguredError
+from booking_worker.same_topic import SameTopic
+from infra.errors import MisconfiguredError, TransientError
 from infra.metrics import PARTITION_STOPPED
 from infra.postgres import OUTAGES
 
@@ -53,6 +54,7 @@ class CommandConsumer(ConsumerRebalanceListener):
         decider: Decider,
         take: Callable[[int], OwnedPartition],
         give_up: Callable[[Exception], None],
+        same_topic: SameTopic,
         catch_up: CatchUp,
     ) -> None:
         """`take` makes what is known of a partition that is owned from now on; `give_up` ends the process.
@@ -64,6 +66,7 @@ class CommandConsumer(ConsumerRebalanceListener):
         self._decider = decider
         self._take = take
         self._give_up = give_up
+        self._same_topic = same_topic
         self._catch_up = catch_up
         self._owned: dict[int, OwnedPartition] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -121,8 +124,8 @@ class CommandConsumer(ConsumerRebalanceListener):
                 TopicPartition(self._topic, number): owned.next_offset
                 for number, owned in self._owned.items()
             }
-            if not offsets:
-                continue  # of nothing aiokafka makes an error
+            if not offsets or self._subscriber.consumer is None:
+                continue  # of nothing aiokafka makes an error; and at the end there is no consumer any more
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
                     await self._consumer.commit(offsets)
@@ -146,6 +149,7 @@ class CommandConsumer(ConsumerRebalanceListener):
     async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
         while True:
             try:
+                await self._same_topic.check()
                 await self._open(partition, owned)
                 if await self._catch_up.run(partition.partition):
                     await self._open(partition, owned)
@@ -158,7 +162,7 @@ class CommandConsumer(ConsumerRebalanceListener):
                 return False
             except IllegalStateError:
                 return False  # it was taken away meanwhile
-            except (KafkaError, *OUTAGES) as error:
+            except (KafkaError, TransientError, *OUTAGES) as error:
                 _log.warning("position unknown yet", partition=partition.partition, error=repr(error))
                 await asyncio.sleep(RETRY_INTERVAL_S)
             else:

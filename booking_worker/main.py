@@ -15,6 +15,7 @@ from booking_worker.dead_letters import DeadLetters
 from booking_worker.decider import Decider
 from booking_worker.partition import OwnedPartition
 from booking_worker.publisher import EventPublisher
+from booking_worker.same_topic import SameTopic
 from booking_worker.sql import SESSION
 from booking_worker.wake_up import WakeUps
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
@@ -58,6 +59,8 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
         exits.push_async_callback(dead_letters.close)
         decider = Decider(pool, commands, dead_letters, wake_ups.send)
 
+        same_topic = SameTopic(settings, commands, ids[commands], _give_up)
+
         def take(partition: int) -> OwnedPartition:
             publisher = EventPublisher(producer, events, partition, pool, commands, _give_up)
             return OwnedPartition(commands, ids[commands], partition, publisher)
@@ -81,9 +84,12 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
             decider=decider,
             take=take,
             give_up=_give_up,
+            same_topic=same_topic,
             catch_up=CatchUp(settings, name, pool, commands, ids[commands]),
         )
-        await exits.enter_async_context(running(wake_ups.run(), consumer.keep_committing()))
+        await exits.enter_async_context(
+            running(wake_ups.run(), consumer.keep_committing(), same_topic.keep_checking())
+        )
         exits.push_async_callback(consumer.release)
         await broker.start()
         exits.push_async_callback(broker.stop)
@@ -92,7 +98,7 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
 
 def _give_up(error: Exception) -> None:
     # A new process begins at the position; and an idempotent producer that lost count needs a new id.
-    _log.critical("events cannot be published, restarting", exc_info=error)
+    _log.critical("restarting", exc_info=error)
     signal.raise_signal(signal.SIGTERM)
 
 

@@ -1,5 +1,6 @@
 """The topic of the commands is deleted and made again: its partitions stop, say why, and guess nothing."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,13 @@ async def _book(clinic: Clinic, doctor_id: str, slot: str, wait: int) -> str:
 async def test_a_topic_made_again_stops_its_partitions(
     settings: Settings, template: str, tmp_path: Path, restarted: bool
 ) -> None:
-    async with running_clinic(settings, template, worker=False) as clinic:
+    async with (
+        running_clinic(settings, template, worker=False) as clinic,
+        contextlib.AsyncExitStack() as exits,
+    ):
         worker = worker_process(clinic.settings, tmp_path)
         await worker.start()
+        exits.push_async_callback(worker.stop)
         doctor_id = await clinic.doctor()
         slots = (await clinic.slots(doctor_id))[::2]
         for slot in slots[:BOOKINGS]:
@@ -66,4 +71,3 @@ async def test_a_topic_made_again_stops_its_partitions(
 
         until(explained, "the worker says why it stops", timeout_s=30)
         assert await clinic.postgres.fetchval("SELECT count(*) FROM booking.decisions") == decided
-        await worker.stop()

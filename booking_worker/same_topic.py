@@ -1,0 +1,68 @@
+"""Whether the commands' topic is still the one that this process began with.
+
+Consumers go by a topic's name. Under that name another may be made, whose records would be taken for the ones
+that come next; only its id (KIP-516) tells.
+"""
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+import structlog
+
+from infra.errors import ClinicError, MisconfiguredError
+from infra.kafka import topic_ids
+from infra.settings import Settings
+
+CHECK_INTERVAL_S = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class AnotherTopicError(MisconfiguredError):
+    """The topic was deleted and made again."""
+
+
+class SameTopic:
+    """Compares the topic's id with that of the start."""
+
+    def __init__(
+        self, settings: Settings, topic: str, topic_id: UUID, give_up: Callable[[Exception], None]
+    ) -> None:
+        """`give_up` ends the process: a new one compares with what the database remembers."""
+        self._settings = settings
+        self._topic = topic
+        self._topic_id = topic_id
+        self._give_up = give_up
+        self._asking: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        """Ask now; who asks at the same time shares the answer.
+
+        Raises:
+            AnotherTopicError: it is another one.
+            MisconfiguredError: there is none.
+            TransientError: no broker answers.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        await asyncio.shield(self._asking)
+
+    async def keep_checking(self) -> None:
+        """Ask from time to time, until it is another one or this is cancelled."""
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            try:
+                await self.check()
+            except AnotherTopicError as error:
+                self._give_up(error)
+                return
+            except ClinicError as error:
+                _log.warning("the topic cannot be asked for", topic=self._topic, error=str(error))
+
+    async def _ask(self) -> None:
+        if (await topic_ids(self._settings, [self._topic]))[self._topic] != self._topic_id:
+            raise AnotherTopicError(
+                f"{self._topic}: this topic is not the one that was decided so far (it has another id); "
+                "its commands would be decided in the name of others."
+            )
