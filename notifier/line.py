@@ -79,6 +79,7 @@ class Line:
         self._wake = wake
         self._numbers = itertools.count()
         self._waiting: asyncio.PriorityQueue[tuple[bool, int, Held]] = asyncio.PriorityQueue()
+        self._something_waits = asyncio.Event()
         self._unsettled: set[asyncio.Task[None]] = set()
 
     def put(self, held: Held) -> None:
@@ -87,6 +88,7 @@ class Line:
             self._release(held)
         else:
             self._waiting.put_nowait((held.letter.kind != Kind.LOGIN_CODE, next(self._numbers), held))
+            self._something_waits.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -109,8 +111,13 @@ class Line:
 
     async def _work(self) -> None:
         while True:
+            # A turn that is taken before there is a letter would be saved up: all send at once then.
+            await self._something_waits.wait()
             await self.pace.turn()
-            *_, held = await self._waiting.get()
+            if self._waiting.empty():
+                self._something_waits.clear()
+                continue
+            *_, held = self._waiting.get_nowait()
             # A task of its own, so that stopping need not cut it off.
             await self._start(self._deliver(held), held)
 
