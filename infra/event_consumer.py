@@ -137,24 +137,31 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
             PARTITION_STOPPED.labels(self._topic, str(partition.partition)).set(0)
 
     async def _place(self) -> None:
-        for partition in list(self._unplaced):
-            try:
-                next_offset = await self._position(partition)
-                self._consumer.seek(partition, next_offset)
-                self._consumer.resume(partition)
-            except _StopError as error:
-                self._stop(partition, error)
-            except IllegalStateError:
-                _log.info("taken away meanwhile", partition=partition.partition)
-            except (KafkaError, *OUTAGES) as error:
-                _log.warning("position unknown yet", partition=partition.partition, error=repr(error))
-                await asyncio.sleep(RETRY_INTERVAL_S)
-                continue
-            self._unplaced.discard(partition)
+        if not self._unplaced:
+            return
+        partitions = sorted(self._unplaced)
+        try:
+            # All at once, and before any is read: answers would wait behind fetches on the same connection.
+            starts = await self._consumer.beginning_offsets(partitions)
+            ends = await self._consumer.end_offsets(partitions)
+            for partition in partitions:
+                await self._place_one(partition, starts[partition], ends[partition])
+        except (KafkaError, *OUTAGES) as error:
+            _log.warning("positions unknown yet", topic=self._topic, error=repr(error))
+            await asyncio.sleep(RETRY_INTERVAL_S)
 
-    async def _position(self, partition: TopicPartition) -> int:
-        start = (await self._consumer.beginning_offsets([partition]))[partition]
-        end = (await self._consumer.end_offsets([partition]))[partition]
+    async def _place_one(self, partition: TopicPartition, start: int, end: int) -> None:
+        try:
+            next_offset = await self._position(partition, start, end)
+            self._consumer.seek(partition, next_offset)
+            self._consumer.resume(partition)
+        except _StopError as error:
+            self._stop(partition, error)
+        except IllegalStateError:
+            _log.info("taken away meanwhile", partition=partition.partition)
+        self._unplaced.discard(partition)
+
+    async def _position(self, partition: TopicPartition, start: int, end: int) -> int:
         row = await self._pool.fetchrow(
             f"""
             INSERT INTO {self._progress} AS p (topic, partition, topic_id, next_offset, last_sequence)
