@@ -94,11 +94,20 @@ def _phrase(name: str, header: str, *, fold: bool) -> str:
 
 
 class _Registry(HeaderRegistry):
-    """The library's makes a class anew for each header."""
+    """The library's makes a class anew for each header, and parses the same ones again and again."""
 
     @lru_cache(maxsize=64)  # noqa: B019 (there is one registry)
     def __getitem__(self, name: str) -> type[BaseHeader]:
         return super().__getitem__(name)
+
+    def __call__(self, name: str, value: Any) -> BaseHeader:
+        if name.lower() in ALIKE:
+            return self._parsed(name, value)
+        return super().__call__(name, value)
+
+    @lru_cache(maxsize=256)  # noqa: B019
+    def _parsed(self, name: str, value: str) -> BaseHeader:
+        return super().__call__(name, value)
 
 
 def _policy() -> "EmailPolicy[EmailMessage]":
@@ -115,5 +124,7 @@ KINDS = {
     Subject: ("subject",),
     Verbatim: ("message-id", "in-reply-to", "references", "list-unsubscribe", "list-unsubscribe-post"),
 }
+# What says the same in thousands of mails. A parsed header is never changed.
+ALIKE = {"mime-version", "content-type", "content-transfer-encoding", "content-disposition", "from"}
 POLICY = _policy()
 """What messages are made with. They may be written out with any other."""

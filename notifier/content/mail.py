@@ -1,5 +1,6 @@
 """A letter as a mail (RFC 5322, RFC 2045)."""
 
+import itertools
 from email.message import EmailMessage
 from email.utils import format_datetime
 from uuid import UUID
@@ -11,6 +12,9 @@ from notifier.content.letters import Clinic, Kind, Letter
 from notifier.content.text import line, mail_address
 from notifier.content.words import Words, unsubscribe_url, words
 from notifier.identity import confirmation_id
+
+# The library's boundaries are random. `=_` stands in no encoded body (RFC 2045, section 6.7).
+ALTERNATIVES, PARTS = "=_alternatives", "=_parts"
 
 
 def compose_mail(letter: Letter, clinic: Clinic) -> EmailMessage:
@@ -26,18 +30,15 @@ def compose_mail(letter: Letter, clinic: Clinic) -> EmailMessage:
     message = EmailMessage(policy=headers.POLICY)
     _address(message, letter, clinic, said)
     message.set_content(as_text(said), cte="quoted-printable")
+    message.make_alternative(boundary=ALTERNATIVES)
     message.add_alternative(as_html(said), subtype="html", cte="quoted-printable")
     what = method(letter.kind)
     if what is not None:
         _attach(message, invitation(letter, clinic, what), what)
     # Not before: what makes a message a multipart one takes `Content-…` along into the first part.
     message["Content-Language"] = said.language
-    for number, part in enumerate(message.walk()):
-        if part.is_multipart():
-            # The library's boundaries are random. `=_` stands in no encoded body (RFC 2045, section 6.7).
-            part.set_boundary(f"=_{letter.id.hex}_{number}")
-        if part is not message:
-            del part["MIME-Version"]
+    for part in itertools.islice(message.walk(), 1, None):
+        del part["MIME-Version"]
     return message
 
 
@@ -74,4 +75,5 @@ def _attach(message: EmailMessage, calendar: bytes, what: Method) -> None:
         cte="base64",
         params={"method": what},
     )
+    message.make_mixed(boundary=PARTS)
     message.add_attachment(calendar, maintype="application", subtype="ics", filename="invite.ics")

@@ -72,6 +72,22 @@ async def test_a_clock_that_was_set_back_at_the_turn_of_a_month(trail: Trail) ->
     assert await trail.postgres.fetchval("SELECT count(*) FROM audit.stubs") > 2
 
 
+async def test_a_late_entry_of_a_month_that_is_gone(old: Trail) -> None:
+    async with old.auditor(audit_retention_years=20):
+        await old.happen(1, first=ALL + 1)
+        await old.keeps(ALL + 1)
+        assert len(await dropped(old)) == 2
+
+        await old.happen(1, first=ALL + 2, at=LONG_AGO)
+        await old.happen(1, first=ALL + 3)
+        await old.keeps(ALL + 3)
+
+    assert await dropped(old) == [("2018-01", 1)]
+    [report] = await old.reports()
+    assert (report.entries, report.dropped) == (RECENT + 2, JANUARY + FEBRUARY + 1)
+    assert report.finding is None
+
+
 async def test_a_month_that_does_not_verify_is_kept(old: Trail) -> None:
     await old.tamper("UPDATE audit.entries SET action = 'PatientRead' WHERE number = 45")
 
