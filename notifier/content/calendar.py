@@ -4,6 +4,7 @@ UID and SEQUENCE are the appointment's id and version, so that a calendar update
 """
 
 from datetime import timedelta
+from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -54,15 +55,22 @@ def invitation(letter: Letter, clinic: Clinic, method: Method) -> bytes:
     event.add("transp", "TRANSPARENT" if method == "CANCEL" else "OPAQUE")
     if method == "REQUEST":
         event.add_component(_alarm(letter, summary))
+    # Put together as text: the zone and what is around are the same in thousands of letters.
+    begin, end = _around(method)
+    zone = calendar_zone_text(ZoneInfo(visit.time_zone), visit.starts_at)
+    return b"".join((begin, zone, event.to_ical(), end))
+
+
+@cache
+def _around(method: Method) -> tuple[bytes, bytes]:
+    """What stands before and after the parts of a VCALENDAR."""
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", method)
-    # Put together as text: the zone is the same in thousands of letters.
-    head, end = calendar.to_ical().split(b"END:VCALENDAR")
-    zone = calendar_zone_text(ZoneInfo(visit.time_zone), visit.starts_at)
-    return b"".join((head, zone, event.to_ical(), b"END:VCALENDAR", end))
+    begin, end, rest = calendar.to_ical().partition(b"END:VCALENDAR")
+    return begin, end + rest
 
 
 def _alarm(letter: Letter, summary: str) -> Alarm:
