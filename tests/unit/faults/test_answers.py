@@ -1,0 +1,123 @@
+"""I1: every client is told what was decided, of a command that is on the log."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.faults.story import Story
+from tests.unit.faults.topics import PAT, SAM, Deed
+
+
+def booked() -> tuple[Story, Deed]:
+    """One booking, confirmed and told so."""
+    story = Story()
+    return story, story.book(PAT, "09:00")
+
+
+def taken() -> tuple[Story, Deed]:
+    """One booking, refused and told so."""
+    story = Story()
+    story.book(PAT, "09:00")
+    return story, story.book(SAM, "09:00", refused="slot_taken")
+
+
+def conflicting() -> tuple[Story, Deed]:
+    """Time off over one visit, refused with the count."""
+    story, _ = booked()
+    deed = story.block("09:00", "10:00", refused="conflicts_with_bookings")
+    deed.events[0].data["count"] = 1
+    deed.call.answer["refusal"]["detail"] = "1 appointment is in the way"
+    return story, deed
+
+
+@pytest.mark.parametrize("history", [booked, taken, conflicting])
+def test_what_was_decided_is_what_was_told(history: Any) -> None:
+    history()[0].finds()
+
+
+def test_a_202_whose_command_is_not_on_the_log_is_found() -> None:
+    story, deed = booked()
+    deed.pending()
+    story.commands.remove(deed.command)
+    story.events.remove(deed.events[0])
+    story.finds("I1: call .* was told of command .*, which is not on the log")
+
+
+def test_a_202_whose_command_is_not_decided_is_found() -> None:
+    story, deed = booked()
+    deed.pending()
+    story.events.remove(deed.events[0])
+    never = "I1: command 0/2 .* was never decided"
+    story.finds(never, "I1: call .* was told of command .*, which is not decided")
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal", "told"),
+    [
+        ("refused", {"reason": "slot_taken", "detail": "why"}, "slot_taken"),
+        ("failed", None, "failed"),
+    ],
+)
+def test_a_confirmed_command_told_otherwise_is_found(state: str, refusal: Any, told: str) -> None:
+    story, deed = booked()
+    deed.call.answer |= {"state": state, "refusal": refusal}
+    story.finds(f"I1: call .* was told {told}; .* is confirmed")
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal", "told"),
+    [("confirmed", None, "confirmed"), ("refused", {"reason": "patient_busy"}, "patient_busy")],
+)
+def test_a_refused_command_told_otherwise_is_found(state: str, refusal: Any, told: str) -> None:
+    story, deed = taken()
+    deed.call.answer |= {"state": state, "refusal": refusal}
+    story.finds(f"I1: call .* was told {told}; .* is slot_taken")
+
+
+@pytest.mark.parametrize("name", ["decided_at", "submitted_at"])
+def test_a_wrong_time_is_found(name: str) -> None:
+    story, deed = booked()
+    deed.call.answer[name] = "2030-01-07T07:00:00Z"
+    texts = {"decided_at": "was told that it was decided at", "submitted_at": "says it was on the log at"}
+    story.finds(f"I1: call .* {texts[name]} 2030-01-07T07:00:00Z")
+
+
+def test_a_decision_without_its_time_is_found() -> None:
+    story, deed = booked()
+    deed.call.answer["decided_at"] = None
+    story.finds("I1: call .* was told that it was decided at None")
+
+
+def test_a_refusal_without_its_count_is_found() -> None:
+    story, deed = conflicting()
+    deed.call.answer["refusal"]["detail"] = "an appointment is in the way"
+    story.finds("I1: call .* was not told the count 1")
+
+
+def test_a_decided_command_that_is_only_accepted_is_found() -> None:
+    story, deed = booked()
+    deed.call.status = 202
+    story.finds("I1: call .* was answered 202 with the state confirmed")
+
+
+def test_a_pending_command_that_is_answered_as_done_is_found() -> None:
+    story, deed = booked()
+    deed.pending().call.status = 200
+    story.finds("I1: call .* was answered 200 with the state pending")
+
+
+def test_a_cancellation_that_changes_nothing_is_told_as_confirmed() -> None:
+    story, deed = booked()
+    story.cancel(deed)
+    story.cancel(deed)
+    story.finds()
+    story.history.calls[-1].answer |= {"state": "refused", "refusal": {"reason": "not_booked"}}
+    story.finds("I1: call .* was told not_booked; .* is nothing changed")
+
+
+def test_more_findings_than_anybody_reads_are_counted() -> None:
+    story, deed = booked()
+    deed.call.answer["decided_at"] = "2030-01-07T07:00:00Z"
+    for _ in range(21):
+        story.status(deed, decided_at="2030-01-07T07:00:00Z")
+    story.finds(*["I1: call "] * 20, "I1: and 2 more")

@@ -1,0 +1,66 @@
+"""The contract's page: answers that there are not, or not there."""
+
+import pytest
+
+from tests.unit.faults.story import Story
+from tests.unit.faults.topics import PAT, SAM, Deed
+
+
+def turned_away(status: int, code: str) -> tuple[Story, Deed]:
+    """A booking that was not taken, and never reached the log."""
+    story = Story()
+    deed = story.book(PAT, "09:00").unanswered(status, code)
+    story.commands.remove(deed.command)
+    story.events.remove(deed.events[0])
+    return story, deed
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(503, "log_unavailable"), (503, "store_unavailable"), (503, "busy"), (429, "rate_limited")],
+)
+def test_an_answer_that_says_when_to_come_again_is_fine(status: int, code: str) -> None:
+    story, deed = turned_away(status, code)
+    story.finds()
+    deed.call.headers.clear()
+    story.finds(f"API: call .* was answered {status} without Retry-After")
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "another"), (429, "busy")])
+def test_a_code_that_does_not_go_with_its_status_is_found(status: int, code: str) -> None:
+    turned_away(status, code)[0].finds(f"API: call .* was answered {status} {code}")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, "internal_error"), (404, "not_found"), (422, "invalid_fields"), (401, "unauthenticated")],
+)
+def test_an_answer_that_the_clients_never_deserve_is_found(status: int, code: str) -> None:
+    turned_away(status, code)[0].finds(f"API: call .* was answered {status} {code}")
+
+
+def test_a_first_use_of_a_key_refused_as_another_is_found() -> None:
+    story, _ = turned_away(422, "idempotency_key_reused")
+    story.finds("API: call .* was answered 422 idempotency_key_reused")
+
+
+def test_a_read_that_is_only_accepted_is_found() -> None:
+    story = Story()
+    story.read("/v1/appointments", {"items": [], "next_cursor": None}, status=202)
+    story.finds("API: call .* was answered 202")
+
+
+def test_a_write_that_was_not_modified_is_found() -> None:
+    story, _ = turned_away(304, "")
+    story.finds("API: call .* was answered 304")
+
+
+def test_a_write_to_an_appointment_of_another_patient_may_say_404() -> None:
+    story = Story()
+    booked = story.book(PAT, "09:00")
+    asked = story.cancel(booked, by=SAM, refused="not_yours").unanswered(404, "not_found")
+    story.commands.remove(asked.command)
+    story.events.remove(asked.events[0])
+    story.finds()
+    asked.call.actor = PAT
+    story.finds("API: call .* was answered 404 not_found")
