@@ -20,7 +20,7 @@ PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`")
 def test_every_file_and_test_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     for path, name in TEST.findall(text):
-        assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), (
+        assert re.search(rf"^ *(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), (
             f"{path}::{name}"
         )
     missing = [path for path in PATH.findall(text) if not (ROOT / path).exists()]
