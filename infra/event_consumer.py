@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
-from uuid import UUID
 
 import asyncpg
 import structlog
@@ -21,6 +20,7 @@ from contracts.topics import Topic
 from infra.kafka import connection, topic_ids, topic_name
 from infra.metrics import PARTITION_STOPPED
 from infra.postgres import CONFLICTS, OUTAGES, Connection, is_outage
+from infra.progress import Progress, StopError
 from infra.settings import Settings
 
 POLL_TIMEOUT_MS = 200
@@ -45,10 +45,6 @@ class Received(NamedTuple, Generic[M]):
 Apply = Callable[[Connection, int, list[Received[M]]], Awaitable[None]]
 
 
-class _StopError(Exception):
-    """The partition cannot go on before an operator has looked."""
-
-
 class _MovedError(Exception):
     """The position is not where these records begin."""
 
@@ -65,8 +61,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
     producer gave to a record, None where it gave none; without `sequence_of`, kept records are counted.
     `expiring`: what its topic no longer keeps is of no use to anybody, and is passed over.
 
-    The schema has a table `progress (topic text, partition smallint, topic_id uuid, next_offset bigint,
-    last_sequence bigint)` with the first two as its key, which the pool's role may select, insert and update.
+    `schema` is that of `infra.progress.Progress`.
     """
 
     def __init__(
@@ -86,12 +81,11 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
         self._topic = topic_name(settings, topic)
         self._group = f"{settings.namespace}{group}"
         self._pool = pool
-        self._progress = f"{schema}.progress"
+        self._schema = schema
         self._decode = decode
         self._apply = apply
         self._sequence_of = sequence_of
         self._expiring = expiring
-        self._topic_id = UUID(int=0)
         self._unplaced: set[TopicPartition] = set()
         self._consumer: Any = None
 
@@ -102,7 +96,8 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
             MisconfiguredError: the topic does not exist.
             TransientError: no broker answers at the start.
         """
-        self._topic_id = (await topic_ids(self._settings, [self._topic]))[self._topic]
+        topic_id = (await topic_ids(self._settings, [self._topic]))[self._topic]
+        self._progress = Progress(self._schema, self._topic, topic_id, expiring=self._expiring)
         self._consumer = AIOKafkaConsumer(
             **connection(self._settings),
             client_id=self._settings.instance or self._group,
@@ -152,42 +147,14 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
 
     async def _place_one(self, partition: TopicPartition, start: int, end: int) -> None:
         try:
-            next_offset = await self._position(partition, start, end)
+            next_offset = await self._progress.open(self._pool, partition.partition, start, end)
             self._consumer.seek(partition, next_offset)
             self._consumer.resume(partition)
-        except _StopError as error:
+        except StopError as error:
             self._stop(partition, error)
         except IllegalStateError:
             _log.info("taken away meanwhile", partition=partition.partition)
         self._unplaced.discard(partition)
-
-    async def _position(self, partition: TopicPartition, start: int, end: int) -> int:
-        row = await self._pool.fetchrow(
-            f"""
-            INSERT INTO {self._progress} AS p (topic, partition, topic_id, next_offset, last_sequence)
-            VALUES ($1, $2, $3, $4, 0)
-            ON CONFLICT (topic, partition) DO UPDATE SET topic = p.topic
-            RETURNING topic_id, next_offset
-            """,  # noqa: S608 (the schema is ours)
-            *(self._topic, partition.partition, self._topic_id, start),
-        )
-        assert row is not None, "it was inserted or is there"
-        if row["topic_id"] != self._topic_id:
-            raise _StopError("this topic is not the one that was read so far: it has another id")
-        if self._expiring and row["next_offset"] < start:
-            await self._pool.execute(
-                f"UPDATE {self._progress} SET next_offset = greatest(next_offset, $3)"  # noqa: S608
-                " WHERE topic = $1 AND partition = $2",
-                *(self._topic, partition.partition, start),
-            )
-            return int(start)
-        if not start <= row["next_offset"] <= end:
-            raise _StopError(
-                f"the next record is at offset {row['next_offset']}, and the log goes from {start} to {end}: "
-                "records are missing"
-            )
-        next_offset: int = row["next_offset"]
-        return next_offset
 
     async def _take(self, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
         tries = 0
@@ -196,7 +163,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
                 await self._transaction(partition, records)
             except _MovedError as moved:
                 self._seek(partition, moved.next_offset)
-            except _StopError as error:
+            except StopError as error:
                 self._stop(partition, error)
             except CONFLICTS:
                 continue
@@ -205,7 +172,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
                     tries += 1
                     if tries == TRIES_MAX:
                         _log.error("events cannot be taken", partition=partition.partition, exc_info=error)
-                        self._stop(partition, _StopError(f"{type(error).__name__}, {TRIES_MAX} times"))
+                        self._stop(partition, StopError(f"{type(error).__name__}, {TRIES_MAX} times"))
                         return
                 _log.warning("trying again", partition=partition.partition, error=repr(error))
                 await asyncio.sleep(RETRY_INTERVAL_S)
@@ -214,20 +181,15 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
 
     async def _transaction(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         async with self._pool.acquire() as database, database.transaction():
-            row = await database.fetchrow(
-                f"SELECT * FROM {self._progress} WHERE topic = $1 AND partition = $2 FOR UPDATE",  # noqa: S608
-                *(self._topic, partition.partition),
-            )
-            if row is None or row["topic_id"] != self._topic_id:
-                raise _StopError("its position is gone, or that of another topic")
-            if row["next_offset"] != records[0].offset:
-                raise _MovedError(row["next_offset"])
-            last, next_offset, stop = row["last_sequence"], records[-1].offset + 1, None
+            position, last = await self._progress.lock(database, partition.partition)
+            if position != records[0].offset:
+                raise _MovedError(position)
+            next_offset, stop = records[-1].offset + 1, None
             received: list[Received[M]] = []
             for record in records:
                 try:
                     message = self._read(record, last)
-                except _StopError as error:
+                except StopError as error:
                     next_offset, stop = record.offset, error
                     break
                 if message is not None:
@@ -235,11 +197,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
                     last = message.sequence
             if received:
                 await self._apply(database, partition.partition, received)
-            await database.execute(
-                f"UPDATE {self._progress} SET next_offset = $3, last_sequence = $4"  # noqa: S608
-                " WHERE topic = $1 AND partition = $2",
-                *(self._topic, partition.partition, next_offset, last),
-            )
+            await self._progress.move(database, partition.partition, next_offset, last)
         if stop is not None:
             raise stop
 
@@ -255,7 +213,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
         except UndecodableError as error:
             if self._sequence_of and sequence == last + 1:
                 # Perhaps of a newer version: passing over it would lose it.
-                raise _StopError(
+                raise StopError(
                     f"event {sequence} at offset {record.offset} cannot be read: {error}"
                 ) from None
             # Nobody's event. It stays on its topic, which keeps everything.
@@ -263,7 +221,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
             _log.error("not a message, passed over", topic=self._topic, **where, error=str(error))
             return None
         if sequence != last + 1:
-            raise _StopError(
+            raise StopError(
                 f"event {last + 1} is missing: {sequence} follows {last} at offset {record.offset}"
             )
         return Received(sequence, message, record)
@@ -273,7 +231,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
         with contextlib.suppress(IllegalStateError):  # it was taken away meanwhile
             self._consumer.seek(partition, next_offset)
 
-    def _stop(self, partition: TopicPartition, why: _StopError) -> None:
+    def _stop(self, partition: TopicPartition, why: StopError) -> None:
         _log.critical("partition stopped", topic=self._topic, partition=partition.partition, error=str(why))
         PARTITION_STOPPED.labels(self._topic, str(partition.partition)).set(1)
         with contextlib.suppress(IllegalStateError):

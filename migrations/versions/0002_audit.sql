@@ -8,7 +8,7 @@ $$;
 
 CREATE SCHEMA audit;
 
--- How far each partition of a topic is taken in; see `infra.event_consumer`.
+-- How far each partition of a topic is taken in; see `infra.progress`.
 CREATE TABLE audit.progress (
     topic         text     NOT NULL,
     partition     smallint NOT NULL,

@@ -8,7 +8,7 @@ $$;
 
 CREATE SCHEMA notify;
 
--- How far each partition of a topic is taken in; see `infra.event_consumer`.
+-- How far each partition of a topic is taken in; see `infra.progress`.
 CREATE TABLE notify.progress (
     topic         text     NOT NULL,
     partition     smallint NOT NULL,
