@@ -22,7 +22,7 @@ from infra import clock
 from ingress.refused_access import SOURCE_BURST
 from tests.clinic import Clinic, Patient, records
 from tests.http.asking import booked, get, problem
-from tests.http.test_patients import forget, is_cancelled_by_the_clinic, patch_me, register, some_address
+from tests.http.people import forget, is_cancelled_by_the_clinic, patch_me, register, some_address
 from tests.waiting import until_async
 
 NAME, PHONE = "Canary Quagga-Lovelace", "+49307654321"

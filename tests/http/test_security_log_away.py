@@ -16,7 +16,7 @@ from tests.clinic import Clinic, Patient, ingress_process
 from tests.clinic import clinic as running_clinic
 from tests.delivery.test_outages import killed
 from tests.http.asking import get, problem
-from tests.http.test_patients import patch_me, register, some_address
+from tests.http.people import patch_me, register, some_address
 from tests.http.test_security_events import NAME, UNKNOWN_TOKEN, security_events
 from tests.waiting import until_async
 
