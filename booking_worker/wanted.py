@@ -13,11 +13,14 @@ from contracts.commands import (
     RecordOutcome,
     RescheduleAppointment,
 )
+from contracts.doctors import BUFFER_MINUTES_MAX
 from scheduling.slots import visit_at, with_buffers
 from scheduling.state import Appointment, Doctor
 
 CHANGES = (RescheduleAppointment, CancelAppointment, RecordOutcome)
 """The commands that name an appointment."""
+# Not that of today's visit types: what is booked keeps the buffer that it was booked with.
+BUFFER_MAX = timedelta(minutes=BUFFER_MINUTES_MAX)
 
 
 def wanted(
@@ -48,7 +51,7 @@ def wanted(
         if doctor := doctors.get(command.doctor_id):
             for visit_type in filter(None, map(doctor.visit_type, codes)):
                 when = with_buffers(visit_at(command.starts_at, visit_type), visit_type)
-                times.append((command.doctor_id, *when, when.ends + _buffer_max(doctor)))
+                times.append((command.doctor_id, *when, when.ends + BUFFER_MAX))
     ids = [item.command_id for item in items if item.command_id is not None]
     return Wanted(ids, times, patients, min(item.at for item in items))
 
@@ -57,7 +60,3 @@ def times_off(items: list[Incoming]) -> list[tuple[UUID, datetime, datetime]]:
     """The doctors and times that are to be blocked: every booking in them has to be seen."""
     commands = [item.command for item in items if isinstance(item.command, BlockTime)]
     return [(command.doctor_id, command.starts_at, command.ends_at) for command in commands]
-
-
-def _buffer_max(doctor: Doctor) -> timedelta:
-    return timedelta(minutes=max(visit_type.buffer_before_minutes for visit_type in doctor.visit_types))

@@ -218,11 +218,13 @@ async def ingress(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
-        async with _client(settings) as http:
-            await until_answers(lambda: probes.ingress(settings.url), START_TIMEOUT_S)
-            yield http
-        server.should_exit = True
-        await serving
+        try:
+            async with _client(settings) as http:
+                await until_answers(lambda: probes.ingress(settings.url), START_TIMEOUT_S)
+                yield http
+        finally:
+            server.should_exit = True
+            await serving
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:

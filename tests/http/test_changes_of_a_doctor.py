@@ -65,6 +65,19 @@ class TestAChange:
         body = booking(doctor_id, free[16])
         assert await shared.refused("POST", "/v1/appointments", patient.headers, body) == "too_soon"
 
+    async def test_of_a_buffer_leaves_that_of_what_is_booked(self, shared: Clinic) -> None:
+        surgery = {**SURGERY, "minutes": 60}
+        prepared = {**CHECKUP, "buffer_before_minutes": 15}
+        doctor_id, other = await shared.doctor(visit_types=[prepared, surgery]), await shared.doctor()
+        free = await shared.slots(other)
+        await booked(shared, (await shared.patient()).headers, doctor_id, free[8])
+        await patch(shared, doctor_id, visit_types=[CHECKUP, surgery])
+        busy = await shared.patient()
+        await booked(shared, busy.headers, other, free[4])
+
+        body = booking(doctor_id, free[4], visit_type="surgery")
+        assert await shared.refused("POST", "/v1/appointments", busy.headers, body) == "slot_taken"
+
     async def test_of_the_visit_types_leaves_bookings_of_the_old_ones(self, shared: Clinic) -> None:
         doctor_id, patient = await shared.doctor(), await shared.patient()
         free = await shared.slots(doctor_id)
