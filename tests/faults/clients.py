@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections import deque
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from tests.faults.history import STAFF, Call, History
 from tests.faults.mix import Board, Mix
 from tests.faults.scene import Ask, Scene
 from tests.faults.sender import TRIES_MAX, Ingresses, Sender
+from tests.faults.settling import settle
 
 TOKEN_VALID = timedelta(hours=12)
 READ_SHARE = 0.35
@@ -22,10 +25,14 @@ OTHER_BODY_SHARE = 0.02
 TWICE_AT_ONCE_SHARE = 0.05
 # Of so many earlier requests one may be sent again, behind newer ones.
 SENT_MAX = 50
+# With the entity tag of the last answer, if there was one.
+KNOWN_SHARE = 0.5
 PAUSE_S = 0.05
 FINAL_WAIT_S = 5
 FINAL_TRIES_MAX = 30
 AT_ONCE_MAX = 16
+# Of a list, behind its first page.
+PAGES_MAX = 5
 
 Sent = tuple[Ask, str]
 
@@ -91,17 +98,20 @@ class Clients:
         at_once = asyncio.Semaphore(AT_ONCE_MAX)
         sender = self._sender(self._count + 1, "finish")
 
-        async def settle(ask: Ask, key: str) -> None:
+        async def learn(ask: Ask, key: str) -> None:
             async with at_once:
                 await self._write(sender, ask, key, FINAL_WAIT_S, FINAL_TRIES_MAX)
 
         async def look(path: str, actor: str, query: str = "") -> None:
             async with at_once:
-                await sender.send(Ask("GET", path + query, actor), tries_max=FINAL_TRIES_MAX)
+                await self._read(sender, Ask("GET", path + query, actor), FINAL_TRIES_MAX)
 
-        await asyncio.gather(*(settle(ask, key) for (_, key), ask in list(self._unclear.items())))
+        await asyncio.gather(*(learn(ask, key) for (_, key), ask in list(self._unclear.items())))
         wait = f"?wait={FINAL_WAIT_S}"
         await asyncio.gather(*(look(path, actor, wait) for path, actor in self._receipts.items()))
+        # What nobody has learned of may still be on its way.
+        if not self._unclear and not await settle(self._settings, FINAL_WAIT_S):
+            self._history.settled = time.monotonic()
         booked = {id_ for id_, _ in self._board.appointments}
         await asyncio.gather(*(look(f"/v1/appointments/{id_}", STAFF) for id_ in booked))
         await asyncio.gather(*(look("/v1/appointments?limit=200", id_) for id_ in self._patients))
@@ -121,12 +131,16 @@ class Clients:
         sender = self._sender(number, f"client {number}")
         mix = Mix(self._scene, self._patients, self._patients[number % len(self._patients)], self._board)
         sent: deque[Sent] = deque(maxlen=SENT_MAX)
+        tags: dict[str, str] = {}
         for turn in range(1_000_000):
             if stop.is_set():
                 return
             kind = chance.random()
             if kind < READ_SHARE:
-                await sender.send(mix.read(chance))
+                ask, known = mix.read(chance), chance.random() < KNOWN_SHARE
+                call = await self._read(sender, ask, etag=tags.get(ask.path, "") if known else "")
+                if tag := call.headers.get("etag"):
+                    tags[ask.path] = tag
             elif kind < READ_SHARE + REPEAT_SHARE and sent:
                 await self._write(sender, *chance.choice(sent), wait_s=chance.choice((0, 2)))
             elif kind < READ_SHARE + REPEAT_SHARE + OTHER_BODY_SHARE and sent:
@@ -145,6 +159,16 @@ class Clients:
                 )
             await asyncio.sleep(PAUSE_S * chance.random())
 
+    async def _read(self, sender: Sender, ask: Ask, tries_max: int = TRIES_MAX, etag: str = "") -> Call:
+        """Look at it, and at some pages more where it is a list: the first call."""
+        first = call = await sender.send(ask, tries_max=tries_max, etag=etag)
+        for _ in range(PAGES_MAX):
+            cursor = call.answer.get("next_cursor") if isinstance(call.answer, dict) else None
+            if not cursor:
+                break
+            call = await sender.send(replace(ask, path=f"{ask.path}&cursor={cursor}"), tries_max=tries_max)
+        return first
+
     async def _write(
         self, sender: Sender, ask: Ask, key: str, wait_s: int, tries_max: int = TRIES_MAX
     ) -> None:
@@ -159,5 +183,6 @@ class Clients:
     def _note(self, ask: Ask, call: Call) -> None:
         if call.status not in (200, 202) or not isinstance(call.answer, dict):
             return
-        self._receipts[call.headers["location"]] = ask.actor
+        if location := call.headers.get("location"):
+            self._receipts[location] = ask.actor
         self._board.note(ask, call.answer)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,21 @@ class Call:
 
 
 class History:
-    """Calls, in the order in which they began."""
+    """Calls, in the order in which they began.
+
+    `settled` is when all that was ever asked had been decided, by the clients' clock; infinite if that was
+    never waited for.
+    """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.settled = inf
 
     def save(self, path: Path) -> None:
-        """Write one line of JSON per call."""
+        """Write one line of JSON per call, behind one with the rest."""
         with path.open("w", encoding="utf-8") as file:
+            file.write(json.dumps({"settled": self.settled}))
+            file.write("\n")
             for call in self.calls:
                 file.write(json.dumps(asdict(call), ensure_ascii=False))
                 file.write("\n")
@@ -56,5 +64,6 @@ class History:
         """What `save` wrote."""
         history = cls()
         with path.open(encoding="utf-8") as file:
+            history.settled = json.loads(next(file))["settled"]
             history.calls = [Call(**json.loads(line)) for line in file]
         return history

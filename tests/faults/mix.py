@@ -33,7 +33,12 @@ READS = {
     "schedule": 1,
     "calendar": 2,
     "list_of_doctor": 1,
+    "mostly_anothers_appointment": 2,
+    "own_pages": 1,
+    "own_by_status": 1,
+    "pages_of_patient": 1,
 }
+STATUSES = ("booked", "cancelled", "completed", "no_show")
 
 
 @dataclass
@@ -83,9 +88,17 @@ class Mix:
                 return Ask("GET", path, self._me)
             case "appointment":
                 return Ask("GET", f"/v1/appointments/{own}", self._me)
-            case "any_appointment":
+            case "any_appointment" | "mostly_anothers_appointment":
                 id_ = anyones[0] if anyones else NOBODYS_APPOINTMENT
-                return Ask("GET", f"/v1/appointments/{id_}", STAFF)
+                return Ask("GET", f"/v1/appointments/{id_}", STAFF if name == "any_appointment" else self._me)
+            case "own_pages":
+                return Ask("GET", "/v1/appointments?limit=5", self._me)
+            case "own_by_status":
+                status = chance.choice(STATUSES)
+                return Ask("GET", f"/v1/appointments?status={status}&limit=5", self._me)
+            case "pages_of_patient":
+                patient = chance.choice(self._patients)
+                return Ask("GET", f"/v1/appointments?patient_id={patient}&limit=5", STAFF)
             case "own_list":
                 return Ask("GET", "/v1/appointments?limit=200", self._me)
             case "list_of_doctor":

@@ -216,7 +216,7 @@ DEFECTS = (
             ),
         ),
         ("kill-workers", "latency"),
-        20.0,
+        90.0,
     ),
     Defect(
         "buffers-ignored",

@@ -35,7 +35,7 @@ def check(
     log = Log(commands, events, poison)
     writes = Writes(history)
     world = World(log, writes.decided_between())
-    reading = Reading(world, history.calls)
+    reading = Reading(world, history)
     return _some(
         [
             *log.findings,

@@ -13,6 +13,7 @@ from tests.faults.history import STAFF, Call
 
 PENDING = "pending"
 IDS = ("type", "appointment_id", "doctor_id", "time_off_id")
+Key = tuple[str, str]
 STATES = {CONFIRMED: "confirmed", NOTHING_CHANGED: "confirmed", "failed": "failed"}
 
 
@@ -48,6 +49,7 @@ def _check_key(world: World, keyed: Keyed, commands: dict[str, list[Command]]) -
         return
     times = {command.at for command in commands[ids[0]]}
     for request in keyed.requests.values():
+        yield from _check_ids(request, commands[ids[0]])
         right = decision.command is None or asks(request.first, decision.command)
         for call, answer in request.resources():
             yield from _check_resource(call, answer, decision, right)
@@ -55,7 +57,6 @@ def _check_key(world: World, keyed: Keyed, commands: dict[str, list[Command]]) -
                 yield Finding(
                     "I1", f"{call.name} says it was on the log at {answer['submitted_at']}; it was not"
                 )
-        yield from _check_sameness(request)
         yield from _check_repeats(keyed, request, right)
 
 
@@ -72,21 +73,22 @@ def _check_fingerprints(keyed: Keyed, commands: list[Command]) -> Iterator[Findi
 
 
 def _check_resource(call: Call, answer: dict[str, Any], decision: Decision, right: bool) -> Iterator[Finding]:
-    state, reason = answer["state"], (answer.get("refusal") or {}).get("reason")
+    state, refusal = answer["state"], answer.get("refusal") or {}
+    reason = refusal.get("reason")
     if call.key is not None and (state == PENDING) != (call.status == ACCEPTED):
         yield Finding("I1", f"{call.name} was answered {call.status} with the state {state}")
     if state == PENDING:
         if answer.get("decided_at") is not None or reason is not None:
             yield Finding("I7", f"{call.name} is pending, and yet decided at {answer.get('decided_at')}")
         return
-    told = reason or state
+    told = f"{state} and {reason}" if reason and state != "refused" else reason or state
     if not right:
         if told != REUSED:
             text = f"{call.name} was told {told}; its key was used for another body"
             yield Finding("I3", f"{text}: {decision} is {decision.outcome}")
         return
     expected = STATES.get(decision.outcome, "refused")
-    if state != expected or (state == "refused" and reason != decision.outcome):
+    if (state, reason) != (expected, decision.outcome if expected == "refused" else None):
         yield Finding("I1", f"{call.name} was told {told}; {decision} is {decision.outcome}")
     at = decision.events[0].data["decided_at"]
     if answer.get("decided_at") is None or instant(answer["decided_at"]) != instant(at):
@@ -94,18 +96,30 @@ def _check_resource(call: Call, answer: dict[str, Any], decision: Decision, righ
             "I1", f"{call.name} was told that it was decided at {answer.get('decided_at')}, not {at}"
         )
     count = decision.events[0].data.get("count")
-    if state == "refused" and count is not None and str(count) not in answer["refusal"].get("detail", ""):
-        yield Finding("I1", f"{call.name} was not told the count {count}: {answer['refusal']}")
+    if state == "refused" and count is not None and str(count) not in refusal.get("detail", ""):
+        yield Finding("I1", f"{call.name} was not told the count {count}: {refusal}")
 
 
-def _check_sameness(request: Request) -> Iterator[Finding]:
-    first: tuple[Call, dict[str, Any]] | None = None
-    for call, answer in request.resources():
-        first = first or (call, answer)
+def _check_ids(request: Request, commands: list[Command]) -> Iterator[Finding]:
+    """The first answer has the ids of the command, all others have those of the first."""
+    answers = list(request.resources())
+    if not answers:
+        return
+    first, told = answers[0]
+    # More than one: each time it is asked to move a visit, the visit's doctor may be another.
+    true = [_ids(command) for command in commands if asks(request.first, command)]
+    if true and not any(all(told.get(name) == ids[name] for name in IDS) for ids in true):
+        shown = {name: told.get(name) for name in IDS}
+        yield Finding("I1", f"{first.name} was told {shown}; on the log is {' or '.join(map(str, true))}")
+    for call, answer in answers[1:]:
         for name in IDS:
-            if answer.get(name) != first[1].get(name):
+            if answer.get(name) != told.get(name):
                 text = f"{call.name} was told {name} {answer.get(name)}"
-                yield Finding("I3", f"{text}, {first[0].name} {first[1].get(name)}")
+                yield Finding("I3", f"{text}, {first.name} {told.get(name)}")
+
+
+def _ids(command: Command) -> dict[str, Any]:
+    return {name: command.data.get(name) for name in IDS} | {"type": command.type}
 
 
 def _check_repeats(keyed: Keyed, request: Request, right: bool) -> Iterator[Finding]:
@@ -137,15 +151,33 @@ def _of_nobody(writes: Writes, commands: dict[str, list[Command]]) -> Iterator[F
     claimed = {id_ for keyed in writes.keyed.values() for id_ in keyed.ids()}
     ours = {command.actor for id_ in claimed for command in commands[id_]}
     ours |= {("patient", keyed.actor) for keyed in writes.keyed.values() if keyed.actor != STAFF}
-    unclear = [
-        request.first
-        for keyed in writes.keyed.values()
-        if keyed.unclear and not keyed.ids()
-        for request in keyed.requests.values()
-    ]
-    for id_, some in commands.items():
-        if id_ in claimed or some[0].actor not in ours:
-            continue
-        for command in some:
-            if not any(asks(call, command) for call in unclear):
-                yield Finding("I4", f"{command.place} ({command.type} {id_}) was accepted from nobody")
+    unclear = {
+        name: [request.first for request in keyed.requests.values() if request.unclear]
+        for name, keyed in writes.keyed.items()
+        if not keyed.ids()
+    }
+    keys = {
+        id_: [
+            name
+            for name, calls in unclear.items()
+            if all(any(asks(call, command) for call in calls) for command in some)
+        ]
+        for id_, some in commands.items()
+        if id_ not in claimed and some[0].actor in ours
+    }
+    owners: dict[Key, str] = {}
+    for id_ in keys:
+        if not _find_key(id_, keys, owners, set()):
+            first = commands[id_][0]
+            yield Finding("I4", f"{first.place} ({first.type} {id_}) was accepted from nobody")
+
+
+def _find_key(id_: str, keys: dict[str, list[Key]], owners: dict[Key, str], tried: set[Key]) -> bool:
+    """Whether there is a key for the id, of which each key makes one; others may have to take another."""
+    for key in keys[id_]:
+        if key not in tried:
+            tried.add(key)
+            if key not in owners or _find_key(owners[key], keys, owners, tried):
+                owners[key] = id_
+                return True
+    return False

@@ -1,5 +1,6 @@
 """Free slots: those that are free whatever else was going on are shown, those that cannot be are not (I6)."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -32,10 +33,14 @@ def check_availability(reading: Reading, call: Call, answer: Any, doctor: str) -
     free = [_free(*state, grid, times, taken) for state, grid in zip(states, starts, strict=True)]
     surely = set.intersection(*(some[0] for some in free)) if free else set()
     perhaps = set.union(*(some[1] for some in free)) if free else set()
-    shown = {
+    shown = Counter(
         (instant(one["starts_at"]), instant(one["ends_at"])) for day in answer["days"] for one in day["slots"]
-    }
-    for text, slots in (("offers what is not free", shown - perhaps), ("lacks what is free", surely - shown)):
+    )
+    for text, slots in (
+        ("offers what is not free", shown.keys() - perhaps),
+        ("lacks what is free", surely - shown.keys()),
+        ("offers more than once", {slot for slot, count in shown.items() if count > 1}),
+    ):
         if slots:
             some = ", ".join(starts_at.isoformat() for starts_at, _ in sorted(slots)[:5])
             yield f"{text}: {len(slots)} slots, {some}"

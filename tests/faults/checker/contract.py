@@ -5,11 +5,21 @@ from collections.abc import Iterable, Iterator
 
 from tests.faults.checker.reading import Reading
 from tests.faults.checker.records import Finding
-from tests.faults.checker.writes import OK, RECEIPT, REUSED, Writes, asked, code
+from tests.faults.checker.writes import (
+    ACCEPTED,
+    BUSY,
+    OK,
+    RECEIPT,
+    REUSED,
+    Writes,
+    asked,
+    code,
+    resource,
+)
 from tests.faults.history import STAFF, Call
 
 NOT_MODIFIED, TOO_MANY, UNAVAILABLE = 304, 429, 503
-AWAY = {"log_unavailable", "store_unavailable", "busy"}
+AWAY = {"log_unavailable", "store_unavailable", BUSY}
 ABOUT_AN_APPOINTMENT = re.compile(r"/v1/appointments/([0-9a-f-]{36})")
 
 
@@ -24,11 +34,23 @@ def check_contract(reading: Reading, writes: Writes, calls: Iterable[Call]) -> I
                 yield Finding("API", f"{call.name} was answered {call.status} {code(call)}")
             if "retry-after" not in call.headers:
                 yield Finding("API", f"{call.name} was answered {call.status} without Retry-After")
-        elif RECEIPT.match(call.path):
-            if call.status != OK:
-                yield Finding("I7", f"{call.name} was answered {call.status} for a genuine receipt")
+        elif RECEIPT.match(call.path) and call.status != OK:
+            yield Finding("I7", f"{call.name} was answered {call.status} for a genuine receipt")
         elif not _is_fine(reading, writes, call):
             yield Finding("API", f"{call.name} was answered {call.status} {code(call) or ''}".rstrip())
+        elif missing := list(_missing(call)):
+            yield Finding("API", f"{call.name} was answered {call.status} without {', '.join(missing)}")
+
+
+def _missing(call: Call) -> Iterator[str]:
+    if call.status == ACCEPTED:
+        if not RECEIPT.fullmatch(call.headers.get("location", "")):
+            yield "Location of a receipt"
+        if call.headers.get("retry-after") != "1":
+            yield "Retry-After: 1"
+    about_a_command = call.key is not None or RECEIPT.match(call.path)
+    if about_a_command and call.status in (OK, ACCEPTED) and resource(call) is None:
+        yield "a command resource"
 
 
 def _is_fine(reading: Reading, writes: Writes, call: Call) -> bool:

@@ -113,18 +113,24 @@ class Log:
         if record is None:
             self._find("I1", f"{decision.events[0]} comes from {place}, where nobody sent anything")
             return
+        if command is None or place in self.poison:
+            self._only_failed(decision)
         if command is None:
-            reason = self.poison[place].reason if place in self.poison else None
-            first = decision.events[0]
-            if first.type != "CommandFailed" or first.data.get("reason") != reason:
-                self._find("I9", f"{first} answers {place}, which is no command ({reason})")
             if command_id_in(record.headers) != decision.command_id:
+                first = decision.events[0]
                 self._find("I9", f"{first} answers {place} in the name of {decision.command_id}")
             return
         for event in decision.events:
             for name, said, true in _said_and_true(event, command):
                 if said != true:
                     self._find("I5", f"{event} of {decision} has {name} {said}, the command {true}")
+
+    def _only_failed(self, decision: Decision) -> None:
+        poison = self.poison.get(decision.place)
+        reason = poison.reason if poison else None
+        for number, event in enumerate(decision.events):
+            if number or (event.type, event.data.get("reason")) != ("CommandFailed", reason):
+                self._find("I9", f"{event} answers {decision.place}, which can only fail ({reason})")
 
     def _ids(self) -> None:
         seen: dict[str, Event] = {}

@@ -1,7 +1,6 @@
 """What a read can have met: whatever was not certainly made after it, or certainly changed before it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -9,19 +8,19 @@ from tests.book.model import Appointment
 from tests.faults.checker.messages import Decision, instant
 from tests.faults.checker.timelines import Practice, Taken
 from tests.faults.checker.world import World
-from tests.faults.history import Call
+from tests.faults.history import Call, History
 
 
 class Reading:
     """The world as reads see it.
 
-    Once somebody saw a decision, every read that begins later shows it. A read that begins after the last
-    write had ended shows everything.
+    Once somebody saw a decision, every read that begins later shows it. A read that begins when everything
+    is settled shows everything, seen or not.
     """
 
-    def __init__(self, world: World, calls: Iterable[Call]) -> None:
+    def __init__(self, world: World, history: History) -> None:
         self.world = world
-        self._quiet = max((call.ended or call.started for call in calls if call.key is not None), default=0.0)
+        self._settled = history.settled
         self.of_patient: dict[str, set[str]] = defaultdict(set)
         self.with_doctor: dict[str, set[str]] = defaultdict(set)
         for id_, steps in world.appointments.steps.items():
@@ -31,7 +30,7 @@ class Reading:
 
     def surely_before(self, decision: Decision, call: Call) -> bool:
         """Whether the read has to show it."""
-        return decision.latest < call.started or call.started > self._quiet
+        return decision.latest < call.started or call.started > self._settled
 
     def surely_after(self, decision: Decision, call: Call) -> bool:
         """Whether the read cannot show it."""

@@ -1,6 +1,7 @@
 """Reads show what was confirmed, and nothing that never was (I6); the last ones show everything (I5)."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -20,6 +21,8 @@ from tests.faults.history import STAFF, Call
 NOT_MODIFIED = 304
 ID = "([0-9a-f-]{36})"
 Key = tuple[datetime, str]
+# Of an appointment: doctor, patient and status. Of a list: which it was asked for; None: any.
+Traits = tuple[str | None, str | None, str | None]
 Check = Callable[["Reads", Call, Any, str], Iterator[str]]
 
 
@@ -29,7 +32,7 @@ class Reads:
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self._page_before: dict[tuple[str, str], Key] = {}
-        self._tagged: dict[tuple[str, str], Any] = {}
+        self._tagged: dict[tuple[str, str | None], Any] = {}
 
     def check(self, calls: Iterable[Call]) -> Iterator[Finding]:
         """The findings."""
@@ -42,20 +45,28 @@ class Reads:
         path = urlsplit(call.path).path
         for pattern, check in ROUTES:
             if found := pattern.fullmatch(path):
+                yield from self._body_and_tag(call)
                 answer = self._answer(call)
-                if answer is None:
-                    yield f"was answered {call.status} with a tag that was never given"
-                else:
+                if answer is not None:
                     yield from check(self, call, answer, found[1] if found.groups() else "")
 
-    def _answer(self, call: Call) -> Any:
+    def _body_and_tag(self, call: Call) -> Iterator[str]:
+        tag = (call.path, call.headers.get("etag"))
+        if call.status == NOT_MODIFIED and tag not in self._tagged:
+            yield "was answered 304 with a tag that was never given"
+        elif call.status == OK and not isinstance(call.answer, dict):
+            yield "was answered 200 without a JSON object"
+        elif call.status == OK and tag[1] and self._tagged.setdefault(tag, call.answer) != call.answer:
+            # RFC 9110, section 8.8: another representation has another tag.
+            yield f"has the tag {tag[1]}, which was given to another answer before"
+
+    def _answer(self, call: Call) -> dict[str, Any] | None:
+        """What it says; nothing where it says none that can be checked."""
         if call.status == NOT_FOUND:
             return {}
-        tag = (call.path, call.headers.get("etag", ""))
         if call.status == NOT_MODIFIED:
-            return self._tagged.get(tag)
-        self._tagged[tag] = call.answer
-        return call.answer
+            return self._tagged.get((call.path, call.headers.get("etag")))
+        return call.answer if isinstance(call.answer, dict) else None
 
     def appointment(self, call: Call, answer: Any, id_: str) -> Iterator[str]:
         """One appointment."""
@@ -65,27 +76,40 @@ class Reads:
                 yield "does not find what was confirmed before"
         elif not any(shows(answer, id_, one) for one in states if one):
             yield f"shows {answer}; it can only be {' or '.join(map(_described, states))}"
+        elif call.actor not in (STAFF, answer["patient_id"]):
+            yield f"shows the appointment of another patient, {answer['patient_id']}"
 
     def appointments(self, call: Call, answer: Any, _: str) -> Iterator[str]:
         """A page of a list: its items, and that none is missing between its first and its last."""
+        if call.status == NOT_FOUND:
+            return
         query = _query(call)
         items = answer["items"]
         keys = [_key(item) for item in items]
         if keys != sorted(keys):
             yield "is not in order"
         yield from self._items(call, items)
+        patient = query.get("patient_id") if call.actor == STAFF else call.actor
+        wanted = (query.get("doctor_id"), patient, query.get("status"))
+        for item in items:
+            if not _fits((item["doctor_id"], item["patient_id"], item["status"]), wanted):
+                yield f"shows {item}, which was not asked for"
         cursor, following = query.pop("cursor", ""), answer["next_cursor"]
         asked = f"{call.actor} {sorted(query.items())}"
         after = self._page_before.get((asked, cursor))
-        if following:
-            self._page_before[asked, following] = keys[-1]
+        until = keys[-1] if following and keys else None
+        if until is not None:
+            self._page_before[asked, following] = until
         if cursor and after is None:
             return
-        wanted = (query.get("doctor_id"), query.get("patient_id"), query.get("status"))
+        for key in keys:
+            # One that was moved behind the cursor meanwhile comes again rightly.
+            if after is not None and key <= after:
+                yield f"shows appointment {key[1]}, which belongs to a page before"
         shown = {item["id"] for item in items}
-        for id_ in sorted(self._candidates(call, *wanted) - shown):
+        for id_ in sorted(self._candidates(*wanted) - shown):
             states = self.reading.appointment(id_, call)
-            if all(_listed(id_, one, wanted, after, keys[-1] if following else None) for one in states):
+            if all(_listed(id_, one, wanted, after, until) for one in states):
                 yield f"lacks appointment {id_}: {' or '.join(map(_described, states))}"
 
     def doctor(self, call: Call, answer: Any, id_: str) -> Iterator[str]:
@@ -110,6 +134,10 @@ class Reads:
             return
         yield from self._items(call, answer["appointments"])
         window = _window(call, practices[0].doctor.time_zone)
+        for item in answer["appointments"]:
+            visit = instant(item["starts_at"]), instant(item["ends_at"])
+            if item["doctor_id"] != id_ or not overlap(visit, window):
+                yield f"shows {item}, which is not of these days of this doctor"
         shown = {item["id"] for item in answer["appointments"]}
         for other in sorted(self.reading.with_doctor[id_] - shown):
             states = self.reading.appointment(other, call)
@@ -129,16 +157,17 @@ class Reads:
             yield from check_availability(self.reading, call, answer, id_)
 
     def _items(self, call: Call, items: list[dict[str, Any]]) -> Iterator[str]:
+        for id_, count in Counter(item["id"] for item in items).items():
+            if count > 1:
+                yield f"shows appointment {id_} {count} times"
         for item in items:
             states = self.reading.appointment(item["id"], call)
             if not any(shows(item, item["id"], one) for one in states if one):
                 yield f"shows {item}; it can only be {' or '.join(map(_described, states))}"
 
-    def _candidates(
-        self, call: Call, doctor: str | None, patient: str | None, status: str | None
-    ) -> set[str]:
-        if call.actor != STAFF or patient:
-            return self.reading.of_patient[patient or call.actor]
+    def _candidates(self, doctor: str | None, patient: str | None, _: str | None) -> set[str]:
+        if patient:
+            return self.reading.of_patient[patient]
         if doctor:
             return self.reading.with_doctor[doctor]
         return set(self.reading.world.appointments.steps)
@@ -170,18 +199,17 @@ def _key(item: dict[str, Any]) -> Key:
 
 
 def _listed(
-    id_: str,
-    state: Appointment | None,
-    wanted: tuple[str | None, str | None, str | None],
-    after: Key | None,
-    until: Key | None,
+    id_: str, state: Appointment | None, wanted: Traits, after: Key | None, until: Key | None
 ) -> bool:
     if state is None:
         return False
     key = (state.visit[0], id_)
     in_page = (after is None or key > after) and (until is None or key < until)
-    known = (state.doctor, state.patient, state.status)
-    return in_page and all(value in (None, true) for value, true in zip(wanted, known, strict=True))
+    return in_page and _fits((state.doctor, state.patient, state.status), wanted)
+
+
+def _fits(traits: Traits, wanted: Traits) -> bool:
+    return all(value in (None, true) for value, true in zip(wanted, traits, strict=True))
 
 
 def _described(state: Appointment | None) -> str:

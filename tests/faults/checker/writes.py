@@ -13,7 +13,7 @@ from tests.faults.history import STAFF, Call, History
 
 OK, ACCEPTED, NOT_FOUND, UNPROCESSABLE = 200, 202, 404, 422
 NEVER_CLEAR = {None, 500, 502, 503, 504}
-REUSED = "idempotency_key_reused"
+REUSED, BUSY = "idempotency_key_reused", "busy"
 RECEIPT = re.compile(r"(/v1/commands/[^?]+)")
 _ID = "([0-9a-f-]{36})"
 _ROUTES = (
@@ -28,6 +28,8 @@ _ROUTES = (
     ("DELETE", f"/v1/doctors/{_ID}/time-off/{_ID}", "UnblockTime", ("doctor_id", "time_off_id")),
 )
 ROUTES = [(method, re.compile(path), type_, names) for method, path, type_, names in _ROUTES]
+# Without these nothing can be said of a command resource.
+NEEDED = {"command_id", "state", "submitted_at"}
 # Sealed before it gets onto the log.
 SEALED = {"reason", "note"}
 # Without a default: there if it was asked for.
@@ -51,8 +53,13 @@ class Request:
     def resources(self) -> Iterator[tuple[Call, dict[str, Any]]]:
         """The command resources that were answered."""
         for call in (*self.calls, *self.reads):
-            if call.status in (OK, ACCEPTED) and isinstance(call.answer, dict):
-                yield call, call.answer
+            if (answer := resource(call)) is not None:
+                yield call, answer
+
+    @property
+    def unclear(self) -> bool:
+        """Whether something that was sent may have been accepted although nobody said what it is."""
+        return any(map(_unclear, self.calls))
 
 
 @dataclass
@@ -65,14 +72,7 @@ class Keyed:
 
     def ids(self) -> set[str]:
         """The command's id, as answered: one, or none yet."""
-        return {
-            answer.get("command_id", "") for one in self.requests.values() for _, answer in one.resources()
-        }
-
-    @property
-    def unclear(self) -> bool:
-        """Whether something that was sent may have been accepted although nobody said so."""
-        return any(call.status in NEVER_CLEAR for one in self.requests.values() for call in one.calls)
+        return {answer["command_id"] for one in self.requests.values() for _, answer in one.resources()}
 
     def calls(self) -> Iterator[Call]:
         """All calls with it."""
@@ -114,8 +114,9 @@ class Writes:
         return known
 
     def _receipt(self, call: Call, request: Request) -> None:
-        if call.status in (OK, ACCEPTED) and isinstance(call.answer, dict):
-            paths = {call.headers.get("location"), (call.answer.get("links") or {}).get("self")}
+        if call.status in (OK, ACCEPTED):
+            answer = resource(call) or {}
+            paths = {call.headers.get("location"), (answer.get("links") or {}).get("self")}
             self.receipts.update((path, request) for path in paths if path)
 
     @staticmethod
@@ -132,6 +133,20 @@ class Writes:
 def code(call: Call) -> str | None:
     """The code of a problem; None where the answer is none."""
     return call.answer.get("code") if isinstance(call.answer, dict) else None
+
+
+def resource(call: Call) -> dict[str, Any] | None:
+    """The command resource that was answered; None where the answer is none."""
+    answer = call.answer
+    readable = call.status in (OK, ACCEPTED) and isinstance(answer, dict) and answer.keys() >= NEEDED
+    return answer if readable else None
+
+
+def _unclear(call: Call) -> bool:
+    if call.status in (OK, ACCEPTED):
+        return resource(call) is None
+    # Busy is said before anything is sent to the log.
+    return call.status in NEVER_CLEAR and code(call) != BUSY
 
 
 def asked(call: Call) -> str:

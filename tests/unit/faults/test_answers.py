@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.faults.story import Story
-from tests.unit.faults.topics import PAT, SAM, Deed
+from tests.unit.faults.topics import BEN, CAM, PAT, SAM, Deed, append
 
 
 def booked() -> tuple[Story, Deed]:
@@ -74,6 +74,28 @@ def test_a_refused_command_told_otherwise_is_found(state: str, refusal: Any, tol
     story.finds(f"I1: call .* was told {told}; .* is slot_taken")
 
 
+def test_a_confirmed_command_told_with_a_refusal_is_found() -> None:
+    story, deed = booked()
+    deed.call.answer["refusal"] = {"reason": "slot_taken", "detail": "why"}
+    story.finds("I1: call .* was told confirmed and slot_taken; .* is confirmed")
+
+
+@pytest.mark.parametrize("name", ["type", "appointment_id", "doctor_id", "time_off_id"])
+def test_an_id_that_is_not_the_commands_is_found(name: str) -> None:
+    story, deed = booked()
+    deed.call.answer[name] = CAM
+    story.finds(f"I1: call .* was told .*'{name}': '{CAM}'.*; on the log is ")
+
+
+def test_a_visit_asked_to_be_moved_twice_may_have_changed_its_doctor_in_between() -> None:
+    story, deed = booked()
+    moved = story.move(deed, "10:00")
+    again = append(story.commands, moved.command)
+    again.place, again.key = (1, 2), BEN.encode()
+    again.data["doctor_id"] = moved.call.answer["doctor_id"] = BEN
+    story.finds()
+
+
 @pytest.mark.parametrize("name", ["decided_at", "submitted_at"])
 def test_a_wrong_time_is_found(name: str) -> None:
     story, deed = booked()
@@ -96,7 +118,7 @@ def test_a_refusal_without_its_count_is_found() -> None:
 
 def test_a_decided_command_that_is_only_accepted_is_found() -> None:
     story, deed = booked()
-    deed.call.status = 202
+    deed.pending().call.answer = deed.outcome
     story.finds("I1: call .* was answered 202 with the state confirmed")
 
 

@@ -1,9 +1,11 @@
 """The contract's page: answers that there are not, or not there."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.faults.story import Story
-from tests.unit.faults.topics import PAT, SAM, Deed
+from tests.unit.faults.topics import ADA, PAT, SAM, Deed
 
 
 def turned_away(status: int, code: str) -> tuple[Story, Deed]:
@@ -64,3 +66,44 @@ def test_a_write_to_an_appointment_of_another_patient_may_say_404() -> None:
     story.finds()
     asked.call.actor = PAT
     story.finds("API: call .* was answered 404 not_found")
+
+
+def test_a_write_that_is_accepted_without_a_receipt_is_found() -> None:
+    story = Story()
+    story.book(PAT, "09:00").pending().call.headers.clear()
+    story.finds("API: call .* was answered 202 without Location of a receipt, Retry-After: 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "missing"),
+    [
+        ("location", "/v1/appointments", "Location of a receipt"),
+        ("retry-after", "0", "Retry-After: 1"),
+    ],
+)
+def test_a_write_that_is_accepted_with_another_header_is_found(name: str, value: str, missing: str) -> None:
+    story = Story()
+    deed = story.book(PAT, "09:00").pending()
+    deed.call.headers[name] = value
+    story.finds(f"API: call .* was answered 202 without {missing}$")
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("answer", [None, {}, {"command_id": ADA}])
+def test_a_write_that_is_accepted_without_a_command_resource_is_found(answer: Any, lost: bool) -> None:
+    story = Story()
+    deed = story.book(PAT, "09:00").pending()
+    deed.call.answer = answer
+    if lost:
+        story.commands.remove(deed.command)
+        story.events.remove(deed.events[0])
+    # Its receipt still tells where it stands.
+    else:
+        story.status(deed)
+    story.finds("API: call .* was answered 202 without a command resource")
+
+
+def test_a_status_without_a_command_resource_is_found() -> None:
+    story = Story()
+    story.status(story.book(PAT, "09:00")).answer = None
+    story.finds("API: call .* was answered 200 without a command resource")

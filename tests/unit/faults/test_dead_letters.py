@@ -9,6 +9,9 @@ from tests.faults.checker import Poison
 from tests.unit.faults.story import Story
 from tests.unit.faults.topics import PAT, SAM, Deed, append
 
+# A record that cannot be read, and a command that its handler cannot decide.
+EACH = pytest.mark.parametrize(("reason", "raw"), [("invalid_data", b"{"), ("handler_error", None)])
+
 
 def poisoned(reason: str = "invalid_data", raw: bytes | None = b"{") -> tuple[Story, Deed]:
     """A record that is no command, set aside and failed, between bookings that are."""
@@ -116,16 +119,30 @@ def test_one_with_an_id_and_without_an_answer_is_found() -> None:
     story.finds("I1: command 0/3 .invalid_data. has an id, .*, and no answer")
 
 
-def test_one_that_was_decided_is_found() -> None:
-    story, deed = poisoned()
+@EACH
+def test_one_that_was_decided_is_found(reason: str, raw: bytes | None) -> None:
+    story, deed = poisoned(reason, raw)
     deed.events[0].headers["ce_type"] = b"clinic.booking.AppointmentBooked.v1"
-    story.finds("I9: event 0/4 .AppointmentBooked. answers command 0/3, which is no command .invalid_data.")
+    story.finds(f"I9: event 0/4 .AppointmentBooked. answers command 0/3, which can only fail .{reason}.")
 
 
-def test_one_that_failed_for_another_reason_is_found() -> None:
-    story, deed = poisoned()
+@EACH
+def test_one_that_failed_for_another_reason_is_found(reason: str, raw: bytes | None) -> None:
+    story, deed = poisoned(reason, raw)
     deed.events[0].data["reason"] = "unknown_type"
-    story.finds("I9: event 0/4 .CommandFailed. answers command 0/3, which is no command .invalid_data.")
+    story.finds(f"I9: event 0/4 .CommandFailed. answers command 0/3, which can only fail .{reason}.")
+
+
+@EACH
+def test_one_that_failed_and_was_confirmed_is_found(reason: str, raw: bytes | None) -> None:
+    story, deed = poisoned(reason, raw)
+    # Behind it, so that no event of another command stands between.
+    later = story.events.pop()
+    event = append(story.events, deed.events[0])
+    event.headers |= {"ce_type": b"clinic.booking.CommandConfirmed.v1", "ce_id": story.new_id().encode()}
+    event.headers["ce_sequence"] = b"5"
+    append(story.events, later).headers["ce_sequence"] = b"6"
+    story.finds(f"I9: event 0/5 .CommandConfirmed. answers command 0/3, which can only fail .{reason}.")
 
 
 def test_one_that_is_answered_in_another_name_is_found() -> None:

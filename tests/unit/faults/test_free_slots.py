@@ -1,6 +1,9 @@
 """I6: free slots are those of the doctor's hours that nothing takes, and that are not too soon."""
 
 from datetime import datetime
+from typing import Any
+
+import pytest
 
 from tests.faults.history import Call
 from tests.unit.faults.story import DAY, POLICY, Story, at, placed
@@ -124,3 +127,41 @@ def test_a_tag_that_was_never_given_is_found() -> None:
     story = half_hours()
     slots(story, status=304, etag="another")
     story.finds("I6: call .* was answered 304 with a tag that was never given")
+
+
+def test_a_slot_that_is_offered_twice_is_found() -> None:
+    story = half_hours()
+    slots(story, *ALL_DAY, "09:00")
+    story.finds("I6: call .* offers more than once: 1 slots, " + at("09:00")[:16])
+
+
+def test_a_tag_that_two_answers_have_is_found() -> None:
+    story = half_hours()
+    slots(story, *ALL_DAY, etag="one")
+    slots(story, *ALL_DAY, etag="one")
+    story.finds()
+    story.book(PAT, "09:00")
+    slots(story, *ALL_DAY[1:], etag="one")
+    story.finds("I6: call .* has the tag one, which was given to another answer before")
+
+
+def test_answers_without_a_tag_may_differ() -> None:
+    story = half_hours()
+    slots(story, *ALL_DAY)
+    story.book(PAT, "09:00")
+    slots(story, *ALL_DAY[1:])
+    story.finds()
+
+
+def test_not_modified_without_a_tag_is_found() -> None:
+    story = half_hours()
+    slots(story, *ALL_DAY)
+    slots(story, status=304)
+    story.finds("I6: call .* was answered 304 with a tag that was never given")
+
+
+@pytest.mark.parametrize("answer", [None, [], "free"])
+def test_an_answer_that_is_no_json_object_is_found(answer: Any) -> None:
+    story = half_hours()
+    slots(story).answer = answer
+    story.finds("I6: call .* was answered 200 without a JSON object")

@@ -29,7 +29,8 @@ def test_a_status_that_goes_backwards_is_found() -> None:
 
 def test_a_repeat_that_is_pending_again_is_found() -> None:
     story, deed = accepted()
-    story.again(deed, **PENDING).status = 202
+    again = story.again(deed, **PENDING)
+    again.status, again.headers = 202, deed.call.headers
     story.finds("I7: call .* was told pending, after another was told the decision")
 
 

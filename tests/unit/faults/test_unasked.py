@@ -2,8 +2,11 @@
 
 import pytest
 
-from tests.unit.faults.story import Story, at, placed
-from tests.unit.faults.topics import ADA, PAT, Deed, append
+from tests.faults.history import STAFF
+from tests.unit.faults.story import WEEK, Story, at, placed
+from tests.unit.faults.topics import ADA, PAT, Ask, Data, Deed, append
+
+SHORTER = {"hours": WEEK["hours"][:4]}
 
 
 def refused() -> tuple[Story, Deed]:
@@ -65,6 +68,19 @@ def test_something_done_for_a_request_that_was_turned_away_is_found() -> None:
     story.finds("I4: command 0/3 .* was accepted from nobody")
 
 
+def test_something_done_for_a_request_answered_that_too_much_waits_is_found() -> None:
+    story, deed = timed_out()
+    deed.unanswered(503, "busy")
+    story.finds("I4: command 0/3 .* was accepted from nobody")
+
+
+def test_a_request_that_is_busy_when_it_is_repeated_may_have_happened_before() -> None:
+    story, deed = timed_out()
+    again = story.again(deed)
+    again.status, again.answer, again.headers = 503, {"code": "busy"}, {"retry-after": "1"}
+    story.finds()
+
+
 def test_something_done_in_the_name_of_somebody_who_did_not_ask_is_found() -> None:
     story, deed = timed_out()
     story.history.calls.remove(deed.call)
@@ -76,6 +92,34 @@ def test_a_repeat_of_a_request_without_an_answer_that_acts_twice_is_found() -> N
     first, again = story.set_hours(ADA).unanswered(), story.set_hours(ADA)
     again.call.key = first.call.key
     story.finds("I4: command 0/2 .* was accepted from nobody")
+
+
+def never_answered(hours: Data = SHORTER) -> tuple[Story, Deed, Deed]:
+    """Staff sets a doctor's hours, then these, and gets no answer to either."""
+    story = Story()
+    return story, story.set_hours(ADA).unanswered(), story.set_hours(ADA, hours).unanswered()
+
+
+@pytest.mark.parametrize("hours", [WEEK, SHORTER], ids=["same body", "other body"])
+def test_a_key_that_is_never_answered_and_acts_twice_is_found(hours: Data) -> None:
+    story, first, again = never_answered(hours)
+    again.call.key = first.call.key
+    story.finds("I4: command 0/3 .* was accepted from nobody")
+
+
+def test_a_key_that_is_never_answered_may_be_on_the_log_twice_under_one_id() -> None:
+    story, first, _ = never_answered()
+    append(story.commands, first.command)
+    story.finds()
+
+
+def test_keys_that_were_never_answered_are_given_to_the_commands_as_they_fit() -> None:
+    story, first, other = never_answered()
+    other.call.key = first.call.key
+    # The first command could have this key or that one, the second has no choice.
+    ask = Ask(STAFF, first.call.method, first.call.path, first.call.body)
+    story.say(ask, None, None, "another")
+    story.finds()
 
 
 def test_a_command_that_is_not_what_was_asked_is_found() -> None:

@@ -60,6 +60,7 @@ class Deed:
         """Only that it was accepted was told."""
         undecided = {"state": "pending", "decided_at": None, "refusal": None}
         self.call.status, self.call.answer = 202, self.outcome | undecided
+        self.call.headers["retry-after"] = "1"
         return self
 
     def unanswered(self, status: int | None = None, code: str | None = None) -> "Deed":
@@ -175,6 +176,11 @@ class Topics:
         headers = [*record.headers, *((f"dlq_{name}", str(value).encode()) for name, value in added.items())]
         self.letters.append(replace(record, offset=len(self.letters), headers=headers))
         return deed
+
+    def settle(self) -> None:
+        """It is waited until all is decided."""
+        self.passed += timedelta(seconds=1)
+        self.history.settled = self.passed.total_seconds()
 
     def put(self, topic: list[Message], doctor: str, type_: str, id_: str, data: Data) -> Message:
         """At the end of the doctor's partition of a topic."""
