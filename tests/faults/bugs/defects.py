@@ -330,4 +330,34 @@ DEFECTS = (
             ),
         ),
     ),
+    Defect(
+        "anothers-appointment",
+        "A patient sees the visit of somebody else.",
+        ("I6",),
+        (Change(f"{INGRESS}appointment_reads.py", 'row["patient_id"] != caller.id:', "False:"),),
+    ),
+    Defect(
+        "page-again",
+        "A list shows the same appointment on two pages.",
+        ("I6",),
+        (
+            Change(
+                f"{INGRESS}appointment_reads.py",
+                '"(starts_at, id) > ({}, {})"',
+                '"(starts_at, id) >= ({}, {})"',
+            ),
+        ),
+    ),
+    Defect(
+        "tag-of-the-question",
+        "Whoever asks again is told that nothing has changed.",
+        ("I6",),
+        (
+            Change(
+                f"{INGRESS}availability_cache.py",
+                "hashlib.sha256(body).hexdigest()[:32]",
+                "hashlib.sha256(str(query).encode()).hexdigest()[:32]",
+            ),
+        ),
+    ),
 )
