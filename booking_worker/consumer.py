@@ -149,8 +149,7 @@ class CommandConsumer(ConsumerRebalanceListener):
     async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
         while True:
             try:
-                await self._same_topic.check()
-                await self._open(partition, owned)
+                await asyncio.gather(self._same_topic.check(), self._open(partition, owned))
                 if await self._catch_up.run(partition.partition):
                     await self._open(partition, owned)
                 if self._subscriber.consumer is None:

@@ -20,6 +20,7 @@ from infra.tokens import issue_token, load_signing_key
 from ops.tokens import register_patients
 from tests.faults.checker import Finding
 from tests.faults.history import STAFF, Call, History
+from tests.faults.sender import json_of
 
 INVARIANT = "I10"
 # Worker killed: deciding again. The others from when the server is back.
@@ -126,7 +127,7 @@ class Recoveries:
             call.error = repr(error)
             return False
         call.ended, call.status, call.headers = time.monotonic(), answer.status_code, dict(answer.headers)
-        call.answer = answer.json()
+        call.answer = json_of(answer, call)
         return answer.status_code == httpx.codes.OK
 
 

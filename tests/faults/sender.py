@@ -103,11 +103,12 @@ class Sender:
             call.ended = time.monotonic()
             call.status = response.status_code
             call.headers = {name: value for name, value in response.headers.items() if name in TELLING}
-            call.answer = _json(response, call)
+            call.answer = json_of(response, call)
         return call
 
 
-def _json(response: httpx.Response, call: Call) -> Any:
+def json_of(response: httpx.Response, call: Call) -> Any:
+    """The answer's content; None, and `call` says so, where it is no JSON."""
     if not response.content:
         return None
     try:
