@@ -136,11 +136,8 @@ def _effect(fact: Fact) -> Json | None:
         case AppointmentRescheduled():
             return _change(_visit(fact.previous, BOOKED), _visit(fact, BOOKED) | {"version": fact.version})
         case AppointmentCancelled():
-            after = {
-                "cancel_reason": fact.cancel_reason,
-                "cancelled_by": fact.cancelled_by.value,
-                "version": fact.version,
-            }
+            # Not its reason: staff choose that code freely, and it could name a person.
+            after = {"cancelled_by": fact.cancelled_by.value, "version": fact.version}
             return _change(_visit(fact, BOOKED), _visit(fact, CANCELLED) | after)
         case OutcomeRecorded():
             return _change({"status": BOOKED}, {"status": fact.outcome.value, "version": fact.version})

@@ -13,6 +13,7 @@ from contracts.security import (
     AccessRefused,
     AuditExported,
     LoginFailed,
+    PatientChanged,
     PatientsSearched,
     SecurityEvent,
     decode_security_event,
@@ -61,9 +62,11 @@ def _told(event: SecurityEvent) -> dict[str, Any] | None:
             after: dict[str, Any] = {"by": event.by, "patient_ids": [str(id_) for id_ in event.patient_ids]}
         case AccessRefused():
             after = {"method": event.method if event.method.isalpha() else None, "route": event.route}
+        case PatientChanged():
+            after = {"fields": list(event.fields)}
         case AuditExported():
+            # Not the action that was asked for: 64 letters of somebody's choice.
             after = {
-                "action": event.action,
                 "actor_id": text(event.actor_id),
                 "chain": text(event.chain),
                 "resumed": event.resumed,

@@ -38,17 +38,16 @@ class Model(BaseModel):
 
 
 def _instant(value: Any) -> datetime:
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value if value.tzinfo is UTC else value.astimezone(UTC)
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        try:
+            value = datetime.fromisoformat(value.upper())
+        except ValueError:
+            raise PydanticCustomError("instant", "There is no such date and time") from None
+    if not isinstance(value, datetime) or value.tzinfo is None:
         raise PydanticCustomError("instant", "An RFC 3339 date and time with its offset is needed")
-    try:
-        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise PydanticCustomError("instant", "There is no such date and time") from None
-    if not _INSTANT_MIN <= instant < _INSTANT_MAX:
-        raise PydanticCustomError("instant", "The years 1900 to 2199 are supported")
-    return instant
+    if not _INSTANT_MIN <= value < _INSTANT_MAX:
+        raise PydanticCustomError("instant", "The years 1900 to 2199 (UTC) are supported")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def _uuid(value: Any) -> UUID:

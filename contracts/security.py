@@ -1,13 +1,13 @@
-"""`security.events.v1`: who came in, who was kept out, and who saw what, in the past tense.
+"""`security.events.v1`: who came in, who was kept out, and who saw or changed what, in the past tense.
 
 CloudEvents 1.0 in binary mode, keyed by the principal. People are told by their ids alone: no name, no
 address, no token, nothing that one could be guessed from. What a search asked for is not told, only what it
-found.
+found; of a change, which fields it set, not to what.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, Strict, ValidationError
@@ -30,10 +30,11 @@ RequestId = Annotated[str, Strict(), Field(pattern=r"^[0-9a-f]{32}$")]
 
 Name = Annotated[str, Strict(), Field(min_length=1, max_length=100)]
 Action = Annotated[str, Strict(), Field(pattern=r"^[A-Za-z]{1,64}$")]
+ProfileField = Literal["email", "name", "phone", "language", "channel", "reminders"]
 
 
 class SecurityEventBase(Model):
-    """What each has. No actor where nobody is known; no request id where the request had none."""
+    """What each has. No actor where nobody is known; no request id in those from before requests had one."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -86,13 +87,16 @@ class AccessRefused(SecurityEventBase):
 
 
 class PatientRead(SecurityEventBase):
-    """Staff read a patient's profile."""
+    """Staff read a patient's profile, or the list of that patient's appointments."""
 
     patient_id: UUID
 
 
 class PatientsSearched(SecurityEventBase):
-    """Staff looked for patients, and read the profiles of those who were found."""
+    """Staff looked for patients, and read the profiles of those who were found.
+
+    Or somebody asked for a mail address that is another patient's, and was told so.
+    """
 
     by: Code
     patient_ids: Annotated[tuple[UUID, ...], Field(max_length=PATIENTS_MAX)]
@@ -113,6 +117,19 @@ class AuditExported(SecurityEventBase):
     resumed: Flag
 
 
+class PatientRegistered(SecurityEventBase):
+    """Staff registered a patient. Of two at once for one mail address both are told: one id is nobody's."""
+
+    patient_id: UUID
+
+
+class PatientChanged(SecurityEventBase):
+    """A patient's profile was changed: which fields were set."""
+
+    patient_id: UUID
+    fields: Annotated[tuple[ProfileField, ...], Field(max_length=50)]
+
+
 class PatientForgotten(SecurityEventBase):
     """A patient's key was thrown away, at the patient's wish. Asked for again, it is the same event."""
 
@@ -127,6 +144,8 @@ SecurityEvent = (
     | PatientRead
     | PatientsSearched
     | AuditExported
+    | PatientRegistered
+    | PatientChanged
     | PatientForgotten
 )
 SECURITY_MODELS: tuple[type[SecurityEvent], ...] = get_args(SecurityEvent)
@@ -169,9 +188,10 @@ def decode_security_event(
         UndecodableError: it carries none.
     """
     attributes = dict(headers)
-    if attributes.get("ce_specversion") != b"1.0":
-        raise UndecodableError(DeadLetterReason.NO_ENVELOPE, "not CloudEvents 1.0 in binary mode")
-    model = _MODELS.get(attributes.get("ce_type") or b"")
+    type_ = attributes.get("ce_type") or b""
+    if attributes.get("ce_specversion") != b"1.0" or not type_.startswith(TYPE_PREFIX.encode()):
+        raise UndecodableError(DeadLetterReason.NO_ENVELOPE, "no security event as CloudEvents 1.0, binary")
+    model = _MODELS.get(type_)
     if model is None:
         raise UndecodableError(DeadLetterReason.UNKNOWN_TYPE, "ce_type names no known type and version")
     try:

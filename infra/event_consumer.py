@@ -27,6 +27,7 @@ POLL_TIMEOUT_MS = 200
 # Some 500 events of a partition, whatever the others have.
 PARTITION_FETCH_BYTES_MAX = 256 * 1024
 POLL_INTERVAL_MS_MAX = 24 * 60 * 60 * 1000
+NO_ENVELOPE_OF_OURS = (DeadLetterReason.NO_ENVELOPE, DeadLetterReason.BAD_HEADER)
 TRIES_MAX = 3
 RETRY_INTERVAL_S = 0.5
 
@@ -58,7 +59,8 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
 
     `apply(connection, partition, received)` runs inside the transaction that moves the position; partitions
     are worked on side by side. `decode` raises `UndecodableError`. `sequence_of` is the number that the
-    producer gave to a record, None where it gave none; without `sequence_of`, kept records are counted.
+    producer gave to a record, None where it gave none; without `sequence_of`, kept records are counted, and
+    one that carries our envelope and cannot be read stops its partition, unless its topic is `expiring`.
     `expiring`: what its topic no longer keeps is of no use to anybody, and is passed over.
 
     `schema` is that of `infra.progress.Progress`.
@@ -211,7 +213,11 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
                 raise UndecodableError(DeadLetterReason.BAD_HEADER, "it has no sequence")
             message = self._decode(record)
         except UndecodableError as error:
-            if self._sequence_of and sequence == last + 1:
+            if self._sequence_of:
+                ours = sequence == last + 1
+            else:
+                ours = error.reason not in NO_ENVELOPE_OF_OURS and not self._expiring
+            if ours:
                 # Perhaps of a newer version: passing over it would lose it.
                 raise StopError(
                     f"event {sequence} at offset {record.offset} cannot be read: {error}"

@@ -23,6 +23,7 @@ from ingress import (
     problems,
     staff_events,
     time_off,
+    tracing,
     unsubscribe,
 )
 
@@ -46,6 +47,7 @@ def create_app(lifespan: Lifespan) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(metrics.Measured)
+    app.add_middleware(tracing.Traced)
     for module in (*ROUTERS, *OTHER_ROUTERS):
         app.include_router(module.router)
     documentation.install(app)

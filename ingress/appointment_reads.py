@@ -3,16 +3,17 @@
 import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from contracts.commands import Actor, ActorKind
 from contracts.fields import DateOrInstant, Id, Instant
+from contracts.security import PatientRead
 from ingress.callers import AuthenticatedRoute, Caller
 from ingress.doctor_reads import find_doctor
 from ingress.ics import calendar_entry, method
@@ -20,8 +21,9 @@ from ingress.openapi import answers
 from ingress.paging import PAGE_SIZE, Cursor, Limit, bad_cursor, cursor_after, key_before
 from ingress.paths import PathId
 from ingress.problems import Code as ProblemCode
-from ingress.problems import ForeignProblem, Problem, not_found
+from ingress.problems import ForeignProblem, Problem, invalid, not_found
 from ingress.resources import Resources, resources
+from ingress.security import told
 from ingress.views import (
     AppointmentList,
     AppointmentView,
@@ -56,7 +58,7 @@ async def get_appointment(request: Request, caller: Caller, appointment_id: Path
     "/v1/appointments",
     response_model=AppointmentList,
     summary="List appointments",
-    responses=answers(ProblemCode.FORBIDDEN, ProblemCode.INVALID_FIELDS),
+    responses=answers(ProblemCode.FORBIDDEN, ProblemCode.INVALID_FIELDS, ProblemCode.LOG_UNAVAILABLE),
 )
 async def list_appointments(
     request: Request,
@@ -69,17 +71,22 @@ async def list_appointments(
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> Response:
-    """By start. Patients see their own; staff see all. Dates are the clinic's, both inclusive."""
+    """By start. Patients see their own; staff see all. Dates are the clinic's, both inclusive.
+
+    Staff asking for one patient's are recorded before they are answered.
+    """
     here = resources(request)
     zone = ZoneInfo(here.settings.time_zone)
     conditions = {
         "patient_id = {}": _patient_filter(caller, patient_id),
         "doctor_id = {}": doctor_id,
         "status = {}": status,
-        "starts_at >= {}": bound(starts_from, zone, days=0),
-        "starts_at < {}": bound(starts_until, zone, days=1),
+        "starts_at >= {}": bound("/from", starts_from, zone),
+        "starts_at < {}": bound("/to", starts_until, zone),
         "(starts_at, id) > ({}, {})": _key(cursor),
     }
+    if caller.kind is ActorKind.STAFF and patient_id is not None:
+        await here.security.record(PatientRead(**told(request, caller), patient_id=patient_id))
     rows = await _select(here, conditions, limit + 1)
     more = len(rows) > limit
     rows = rows[:limit]
@@ -201,11 +208,19 @@ async def _select(here: Resources, conditions: Mapping[str, Any], limit: int) ->
     return rows
 
 
-def bound(day: date | None, zone: ZoneInfo, days: int) -> datetime | None:
-    """The instant meant by a date (its midnight, so many days later) or by an instant (itself)."""
+def bound(pointer: Literal["/from", "/to"], day: date | None, zone: ZoneInfo) -> datetime | None:
+    """The instant meant by an instant (itself) or by a date: its midnight, for `/to` the one behind it.
+
+    Raises:
+        Problem: 422, that midnight is out of range in UTC.
+    """
     if day is None or isinstance(day, datetime):
         return day
-    return datetime.combine(day + timedelta(days=days), time.min, zone)
+    days = timedelta(days=1 if pointer == "/to" else 0)
+    try:
+        return _INSTANT.validate_python(datetime.combine(day + days, time.min, zone))
+    except ValidationError as error:
+        raise invalid(pointer, "instant", error.errors()[0]["msg"]) from None
 
 
 def _key(cursor: str | None) -> tuple[datetime, UUID] | None:

@@ -20,7 +20,7 @@ TITLES = {
     COMMANDS: "What is asked of the appointment book, keyed by doctor. Kept for ever, LogAppendTime.",
     EVENTS: "What happened, in order and without a gap per partition, keyed like its command. Kept for ever.",
     DEAD_LETTERS: "Records that cannot be decided, as they came, with headers that say why and where from.",
-    SECURITY_EVENTS: "Logins, refusals of access, staff reading patient data, exports, forgetting.",
+    SECURITY_EVENTS: "Logins, refusals of access, patients' data read and changed, exports, forgetting.",
     LOGIN_CHALLENGES: "Login challenges to mail; neither code nor address.",
 }
 ATTRIBUTES = {
@@ -33,7 +33,7 @@ ATTRIBUTES = {
     "content-type": "application/json",
 }
 SEQUENCE = {"ce_sequence": "counts a partition's events from 1, without a gap"}
-TRACEPARENT = {"traceparent": "W3C Trace Context, if the request had one"}
+TRACEPARENT = {"traceparent": "W3C Trace Context of the request: its own, or one made for it"}
 DEAD_LETTER = "DeadLetter"
 DEAD_LETTER_HEADERS = {
     "dlq_reason": "why: a code",

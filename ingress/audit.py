@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from contracts.audit import Chain
 from contracts.fields import DateOrInstant, Id, rfc3339
-from contracts.security import AuditExported
+from contracts.security import Action, AuditExported
 from ingress.appointment_reads import bound
 from ingress.audit_walk import Walk, Wanted, read_heads, read_stretch
 from ingress.callers import AuthenticatedRoute, Staff
@@ -52,9 +52,7 @@ async def export_audit(
     chain: Chain | None = None,
     since: Annotated[DateOrInstant | None, Query(alias="from", description="first")] = None,
     until: Annotated[DateOrInstant | None, Query(alias="to", description="last")] = None,
-    action: Annotated[
-        str | None, Query(pattern="^[A-Za-z]{1,64}$", description="such as PatientRead")
-    ] = None,
+    action: Annotated[Action | None, Query(description="such as PatientRead")] = None,
     actor_id: Id | None = None,
     appointment_id: Id | None = None,
     doctor_id: Id | None = None,
@@ -68,8 +66,8 @@ async def export_audit(
     zone = ZoneInfo(here.settings.time_zone)
     wanted = Wanted(
         chain=chain,
-        since=bound(since, zone, days=0),
-        until=bound(until, zone, days=1),
+        since=bound("/from", since, zone),
+        until=bound("/to", until, zone),
         action=action,
         actor_id=actor_id,
         appointment_id=appointment_id,

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from contracts.audit import Chain, SignedHead
 from contracts.fields import Instant, Model
+from contracts.security import Action
 from contracts.topics import EVENTS, SECURITY_EVENTS
 from ingress.paging import bad_cursor, cursor_after, key_before
 
@@ -26,7 +27,7 @@ class Wanted(Model):
     chain: Chain | None = None
     since: Instant | None = None
     until: Instant | None = None
-    action: str | None = None
+    action: Action | None = None
     actor_id: UUID | None = None
     appointment_id: UUID | None = None
     doctor_id: UUID | None = None

@@ -57,9 +57,9 @@ class Patients:
         assert known is not None, "the address is taken, so somebody has it"
         return known.id
 
-    async def add(self, profile: Profile) -> UUID | None:
-        """The id of a new patient; None if the mail address has a patient already."""
-        patient_id = clock.new_id()
+    async def add(self, profile: Profile, patient_id: UUID | None = None) -> UUID | None:
+        """The id of a new patient, a new one unless it is given; None if the mail address has a patient."""
+        patient_id = patient_id or clock.new_id()
         data_key, wrapped = self._keys.new_data_key(patient_id)
         inserted: UUID | None = await self._pool.fetchval(
             """

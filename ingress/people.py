@@ -8,7 +8,15 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 
 from contracts.commands import Actor, ActorKind, CancelAppointment
-from contracts.security import PatientForgotten, PatientRead, PatientsSearched
+from contracts.security import (
+    PatientChanged,
+    PatientForgotten,
+    PatientRead,
+    PatientRegistered,
+    PatientsSearched,
+)
+from infra import clock
+from infra.errors import TransientError
 from ingress.callers import AuthenticatedRoute, OnlyPatient, Staff
 from ingress.openapi import BODY_PROBLEMS, LOCATION, answers
 from ingress.paths import PathId
@@ -17,6 +25,7 @@ from ingress.problems import Code, Problem, not_found
 from ingress.profiles import Email, PatientBody, PatientList, PatientView, ProfileChange
 from ingress.resources import Resources, resources
 from ingress.security import told
+from ingress.tracing import traceparent
 from ingress.views import local
 
 FORGOTTEN = "patient_forgotten"
@@ -36,12 +45,16 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
     },
 )
 async def register_patient(request: Request, caller: Staff, body: PatientBody) -> Response:
-    """Staff only. 200 with the patient as they are if the address is known already."""
+    """Staff only. Recorded before it is done. 200 with the patient as they are if the address is known."""
     here = resources(request)
-    added = await here.patients.add(body.profile(here.settings.language))
-    if added is not None:
-        return _answer(here, await _found(here, added), 201, {"Location": f"/v1/patients/{added}"})
+    profile = body.profile(here.settings.language)
     known = await here.patients.find_by_address(body.email)
+    if known is None:
+        new = clock.new_id()
+        await here.security.record(PatientRegistered(**told(request, caller), patient_id=new))
+        if await here.patients.add(profile, new):
+            return _answer(here, await _found(here, new), 201, {"Location": f"/v1/patients/{new}"})
+        known = await here.patients.find_by_address(body.email)
     if known is None:
         raise not_found()  # the one with the address was forgotten this moment
     await here.security.record(PatientRead(**told(request, caller), patient_id=known.id))
@@ -94,7 +107,7 @@ async def change_patient(
     here = resources(request)
     await _found(here, patient_id)
     await here.security.record(PatientRead(**told(request, caller), patient_id=patient_id))
-    return _answer(here, await _changed(here, patient_id, body))
+    return _answer(here, await _changed(request, caller, patient_id, body))
 
 
 @router.get(
@@ -113,12 +126,13 @@ async def get_me(request: Request, caller: OnlyPatient) -> Response:
     "/v1/me",
     response_model=PatientView,
     summary="Change my profile",
-    responses=answers(Code.FORBIDDEN, Code.NOT_FOUND, Code.ADDRESS_TAKEN, *BODY_PROBLEMS),
+    responses=answers(
+        *(Code.FORBIDDEN, Code.NOT_FOUND, Code.ADDRESS_TAKEN, Code.LOG_UNAVAILABLE), *BODY_PROBLEMS
+    ),
 )
 async def change_me(request: Request, caller: OnlyPatient, body: ProfileChange) -> Response:
-    """For patients. 409 if the new address is another patient's."""
-    here = resources(request)
-    return _answer(here, await _changed(here, caller.id, body))
+    """For patients. Recorded before it is done. 409 if the new address is another patient's."""
+    return _answer(resources(request), await _changed(request, caller, caller.id, body))
 
 
 @router.delete(
@@ -134,17 +148,18 @@ async def forget_me(request: Request, caller: OnlyPatient) -> Response:
     """For patients. Upcoming appointments are cancelled; what happened stays on record, without a name."""
     here = resources(request)
     await _found(here, caller.id)
-    await _cancel_upcoming(here, caller.id)
+    await _cancel_upcoming(request, caller.id)
     # Before it is done: never a patient who is gone without a record. The same event when asked again.
     event_id = uuid5(caller.id, FORGOTTEN)
     await here.security.record(PatientForgotten(**told(request, caller, event_id), patient_id=caller.id))
     await here.patients.forget(caller.id)
     # Nothing new is taken from here on; what was decided since the first look goes, too.
-    await _cancel_upcoming(here, caller.id)
+    await _cancel_upcoming(request, caller.id)
     return Response(status_code=204)
 
 
-async def _cancel_upcoming(here: Resources, patient_id: UUID) -> None:
+async def _cancel_upcoming(request: Request, patient_id: UUID) -> None:
+    here = resources(request)
     rows = await here.pool.fetch(
         """
         SELECT id, doctor_id FROM booking.appointments
@@ -164,17 +179,36 @@ async def _cancel_upcoming(here: Resources, patient_id: UUID) -> None:
             appointment_id=row["id"],
             reason=FORGOTTEN,
         )
-        await here.log.append(command, None)
+        await here.log.append(command, traceparent(request))
 
 
-async def _changed(here: Resources, patient_id: UUID, body: ProfileChange) -> Registered:
+async def _changed(request: Request, caller: Actor, patient_id: UUID, body: ProfileChange) -> Registered:
+    here = resources(request)
+    known = await _found(here, patient_id)
+    body.of(known.profile)  # what is refused anyway is not recorded
+    await _check_free(request, caller, patient_id, body.email)
+    if fields := tuple(body.changes()):
+        change = PatientChanged(**told(request, caller), patient_id=patient_id, fields=fields)
+        await here.security.record(change)
     try:
-        known = await here.patients.change(patient_id, body.of)
+        changed = await here.patients.change(patient_id, body.of)
     except AddressTakenError:
-        raise Problem(Code.ADDRESS_TAKEN, "This mail address belongs to another patient.") from None
-    if known is None:
+        await _check_free(request, caller, patient_id, body.email)
+        raise TransientError("the address was taken this moment, and is free again") from None
+    if changed is None:
         raise not_found()
-    return known
+    return changed
+
+
+async def _check_free(request: Request, caller: Actor, patient_id: UUID, email: str | None) -> None:
+    here = resources(request)
+    other = await here.patients.find_by_address(email) if email else None
+    if other is None or other.id == patient_id:
+        return
+    # The answer tells that the address is a patient's: it is a search that found them.
+    found = PatientsSearched(**told(request, caller), by="email", patient_ids=(other.id,))
+    await here.security.record(found)
+    raise Problem(Code.ADDRESS_TAKEN, "This mail address belongs to another patient.")
 
 
 async def _found(here: Resources, patient_id: UUID) -> Registered:

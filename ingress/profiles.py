@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, Strict
@@ -56,16 +56,20 @@ class ProfileChange(Model):
     channel: Channel | None = None
     reminders: Flag | None = None
 
+    def changes(self) -> dict[str, Any]:
+        """What is set, by field."""
+        given = self.model_dump(exclude_unset=True)
+        return {
+            name: value for name, value in given.items() if value is not None or name in CAN_BE_TAKEN_AWAY
+        }
+
     def of(self, profile: Profile) -> Profile:
         """The profile, changed.
 
         Raises:
             Problem: text messages would go nowhere.
         """
-        given = self.model_dump(exclude_unset=True)
-        changes = {
-            name: value for name, value in given.items() if value is not None or name in CAN_BE_TAKEN_AWAY
-        }
+        changes = self.changes()
         if not changes.keys() & {"phone", "channel"}:
             return replace(profile, **changes)
         return _consistent(replace(profile, **changes), "/channel" if self.channel else "/phone")

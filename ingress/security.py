@@ -1,11 +1,11 @@
-"""Security events: what is told of who came in, who was kept out, and who saw what.
+"""Security events: what is told of who came in, who was kept out, and who saw or changed what.
 
-Everywhere but in the patients' directory a patient is only an id, so reading the directory is what is told;
-lists and calendars can be read while the log is away.
+Everywhere but in the patients' directory a patient is only an id, so the directory is what is told about, and
+what asks for one patient; the rest of the book can be read while the log is away. See
+`docs/decisions/0011-what-is-recorded-of-reads.md`.
 """
 
 import asyncio
-import re
 import signal
 from datetime import datetime
 from typing import TypedDict
@@ -17,14 +17,14 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from fastapi import Request
 
 from contracts.commands import Actor
-from contracts.security import SecurityEvent, security_headers, security_key
+from contracts.security import SecurityEvent, decode_security_event, security_headers, security_key
 from infra import clock
 from infra.errors import LogUnavailableError
 from ingress.metrics import SECURITY_EVENTS, SECURITY_EVENTS_LOST
+from ingress.tracing import request_id
 
 WAITING_MAX = 1_000
 DRAIN_TIMEOUT_S = 1.0
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class Told(TypedDict):
     event_id: UUID
     occurred_at: datetime
     actor: Actor | None
-    request_id: str | None
+    request_id: str
 
 
 def told(request: Request, actor: Actor | None, event_id: UUID | None = None) -> Told:
@@ -46,12 +46,6 @@ def told(request: Request, actor: Actor | None, event_id: UUID | None = None) ->
         "actor": actor,
         "request_id": request_id(request),
     }
-
-
-def request_id(request: Request) -> str | None:
-    """The trace id, if the request has one (W3C Trace Context)."""
-    found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return found[1] if found else None
 
 
 class SecurityLog:
@@ -68,15 +62,13 @@ class SecurityLog:
 
         Raises:
             LogUnavailableError: they have not in time. It may or may not be in the log.
+            UndecodableError: a bug. Nothing was sent that its readers would refuse.
         """
+        key, value, headers = security_key(event), event.model_dump_json().encode(), security_headers(event)
+        decode_security_event(key, value, headers)
         try:
             async with asyncio.timeout(self._ack_timeout_s):
-                acknowledged = await self._producer.send(
-                    self._topic,
-                    event.model_dump_json().encode(),
-                    key=security_key(event),
-                    headers=security_headers(event),
-                )
+                acknowledged = await self._producer.send(self._topic, value, key=key, headers=headers)
                 # Shielded: what was handed over is sent, whether or not somebody still waits.
                 await asyncio.shield(acknowledged)
         except TimeoutError as error:
@@ -114,5 +106,6 @@ class SecurityLog:
         try:
             await self.record(event)
         except LogUnavailableError as error:
-            _log.warning("a refusal of access is not recorded", error=str(error))
+            why = {"error": str(error), "request_id": event.request_id}
+            _log.warning("a refusal of access is not recorded", **why)
             SECURITY_EVENTS_LOST.labels("unavailable").inc()

@@ -14,13 +14,13 @@ from contracts.receipt import Receipt
 from ingress.command_state import command_resource
 from ingress.problems import Code, Problem
 from ingress.resources import Resources, resources
+from ingress.tracing import traceparent
 
 WAIT_S_MAX = 10
 # RFC 9562 name space of idempotency keys; never to be changed, or repeated keys would act again.
 _KEYS = UUID("6f1a1a2e-5b0e-4a52-9d0c-2f6a6cf0c3b7")
 _IDEMPOTENCY_KEY = re.compile(r'"([\x20-\x7e]{1,255})"|(?!""$)[\x21-\x7e]{1,255}')
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Name(TypedDict):
@@ -68,8 +68,7 @@ async def submit(request: Request, command: Command) -> Response:
     known = await here.decisions.find(command.command_id)
     if known is not None:
         return _replayed(here, command, known)
-    traceparent = request.headers.get("traceparent", "")
-    trace = traceparent if _TRACEPARENT.fullmatch(traceparent) else None
+    trace = traceparent(request)
     timeout_s = wait_s(request)
     if not timeout_s:
         receipt = await here.log.append(command, trace)

@@ -10,6 +10,7 @@ from contracts.commands import COMMANDS as COMMAND_MODELS
 from contracts.events import FACTS
 from contracts.security import SECURITY_MODELS
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, SECURITY_EVENTS, TOPICS, Topic
+from infra import clock
 from infra.kafka import topic_name
 from tests.clinic import Clinic, data, records
 from tests.contract_documents.documents import Schemas, references, resolved
@@ -76,14 +77,18 @@ async def test_security_events_are_as_the_document_says(demo: Clinic, asyncapi: 
         ("/v1/me", {"Authorization": "Bearer forged"}),
     ):
         await demo.http.get(path, headers=who)
+    await demo.http.patch("/v1/me", headers=patient.headers, json={"name": "Ada"})
     await demo.http.delete("/v1/me", headers=patient.headers)
+    body = {"email": f"{clock.new_id().hex}@example.org"}
+    await demo.http.post("/v1/patients", headers=demo.staff, json=body)
 
     async def told() -> bool:
         found = await records(demo.settings, SECURITY_EVENTS)
         as_the_document_says(asyncapi, found)
         types = {dict(record.headers)["ce_type"].decode().split(".")[2] for record in found}
         return types == {
-            *("PatientRead", "PatientsSearched", "AuditExported", "AccessRefused", "PatientForgotten")
+            *("PatientRead", "PatientsSearched", "AuditExported", "AccessRefused"),
+            *("PatientRegistered", "PatientChanged", "PatientForgotten"),
         }
 
     await until_async(told, "an event of each type", 30)

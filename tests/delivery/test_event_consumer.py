@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -33,7 +34,8 @@ def decode(record: ConsumerRecord) -> str:
     try:
         return str(json.loads(record.value)["word"])
     except (ValueError, KeyError, TypeError):
-        raise UndecodableError(DeadLetterReason.INVALID_DATA, "no word") from None
+        reason = dict(record.headers).get("unread", b"invalid_data").decode()
+        raise UndecodableError(DeadLetterReason(reason), "no word") from None
 
 
 def sequence_of(record: ConsumerRecord) -> int | None:
@@ -60,16 +62,16 @@ class Probe:
             raise self.failures.pop()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, **other: Any) -> AsyncIterator[None]:
+        how: dict[str, Any] = {"decode": decode, "sequence_of": sequence_of, **other}
         consumer = EventConsumer(
             self.settings,
             EVENTS,
             self.pool,
             group="probe",
             schema="probe",
-            decode=decode,
             apply=self.apply,
-            sequence_of=sequence_of,
+            **how,
         )
         task = asyncio.create_task(consumer.run())
         try:
@@ -78,10 +80,13 @@ class Probe:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def send(self, sequence: int | None, word: str | bytes, partition: int = 0) -> None:
-        """A message; bytes are sent as they are."""
+    async def send(
+        self, sequence: int | None, word: str | bytes, partition: int = 0, unread: str | None = None
+    ) -> None:
+        """A message; bytes are sent as they are, and are not read for the reason `unread`."""
         value = word if isinstance(word, bytes) else json.dumps({"word": word}).encode()
         headers = [] if sequence is None else [("ce_sequence", str(sequence).encode())]
+        headers += [] if unread is None else [("unread", unread.encode())]
         await self.producer.send_and_wait(
             topic_name(self.settings, EVENTS), value, key=b"k", partition=partition, headers=headers
         )
@@ -166,6 +171,44 @@ async def test_an_event_of_a_newer_version_stops_its_partition(probe: Probe) -> 
     async with probe.running():
         await probe.stops()
         await probe.takes("a")
+
+
+async def test_without_sequences_a_message_that_cannot_be_read_stops_its_partition(probe: Probe) -> None:
+    reasons = ("unknown_type", "invalid_data", "wrong_key")
+    for partition, reason in enumerate(reasons):
+        await probe.send(None, "a", partition)
+        await probe.send(None, b'{"newer": "b"}', partition, unread=reason)
+        await probe.send(None, "c", partition)
+    async with probe.running(sequence_of=None):
+        for partition in range(len(reasons)):
+            await probe.stops(partition)
+            await probe.takes("a", partition=partition)
+
+    def newer(record: ConsumerRecord) -> str:
+        value = json.loads(record.value)
+        return str(value.get("newer") or value["word"])
+
+    async with probe.running(sequence_of=None, decode=newer):
+        for partition in range(len(reasons)):
+            await probe.takes("a", "b", "c", partition=partition)
+
+
+async def test_without_sequences_what_is_no_message_of_ours_is_passed_over(probe: Probe) -> None:
+    await probe.send(None, "a")
+    for reason in ("no_envelope", "bad_header"):
+        await probe.send(None, b"garbage", unread=reason)
+    await probe.send(None, "b")
+    async with probe.running(sequence_of=None):
+        await probe.takes("a", "b")
+
+
+async def test_on_an_expiring_topic_nothing_that_cannot_be_read_stops(probe: Probe) -> None:
+    await probe.send(None, "a")
+    for reason in DeadLetterReason:
+        await probe.send(None, b"garbage", unread=reason)
+    await probe.send(None, "b")
+    async with probe.running(sequence_of=None, expiring=True):
+        await probe.takes("a", "b")
 
 
 async def test_an_outage_is_waited_out_and_a_bug_stops(probe: Probe) -> None:

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from contracts.commands import Actor, ActorKind
 from contracts.topics import COMMANDS
+from infra import clock
 from infra.settings import Settings
 from tests.clinic import Clinic, Patient, records
 from tests.clinic import clinic as running_clinic
@@ -28,6 +30,12 @@ async def undecided(settings: Settings, template: str) -> AsyncIterator[Clinic]:
 async def patient(shared: Clinic) -> Patient:
     """A patient whom all tests of a module share."""
     return await shared.patient()
+
+
+@pytest.fixture
+def staff() -> Actor:
+    """A member of staff of whom nothing is on record yet."""
+    return Actor(kind=ActorKind.STAFF, id=clock.new_id())
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
-"""Security events: staff reading the patients' directory, exports, forgetting, and who was turned away."""
+"""Security events: exports, forgetting, and who was turned away. `by` is how tests look at them."""
 
 import time
 from datetime import timedelta
 from functools import partial
-
-import pytest
 
 from contracts.commands import Actor, ActorKind
 from contracts.security import (
@@ -12,8 +10,6 @@ from contracts.security import (
     AccessRefused,
     AuditExported,
     PatientForgotten,
-    PatientRead,
-    PatientsSearched,
     SecurityEvent,
     decode_security_event,
 )
@@ -21,8 +17,8 @@ from contracts.topics import SECURITY_EVENTS
 from infra import clock
 from ingress.refused_access import SOURCE_BURST
 from tests.clinic import Clinic, Patient, records
-from tests.http.asking import booked, get, problem
-from tests.http.people import forget, is_cancelled_by_the_clinic, patch_me, register, some_address
+from tests.http.asking import booked, problem
+from tests.http.people import forget, is_cancelled_by_the_clinic, register, some_address
 from tests.waiting import until_async
 
 NAME, PHONE = "Canary Quagga-Lovelace", "+49307654321"
@@ -48,62 +44,6 @@ async def on_the_topic(clinic: Clinic) -> bytes:
 async def by(clinic: Clinic, actor: Actor | None) -> list[SecurityEvent]:
     """The events of one principal, in order."""
     return [event for event in await security_events(clinic) if event.actor == actor]
-
-
-@pytest.fixture
-def staff() -> Actor:
-    """A member of staff of whom nothing is on record yet."""
-    return Actor(kind=ActorKind.STAFF, id=clock.new_id())
-
-
-class TestStaffReadingPatientData:
-    async def test_is_on_record_before_the_answer(self, shared: Clinic, staff: Actor) -> None:
-        who = {**shared.headers(staff), **TRACE}
-        known = await register(shared, email := some_address(), name=NAME, phone=PHONE)
-
-        await get(shared.http, f"/v1/patients/{known['id']}", who)
-        # Nothing is waited for: an answer says that it is there.
-        [read] = await by(shared, staff)
-        await get(shared.http, "/v1/patients", who, email=email)
-        [_, found] = await by(shared, staff)
-        await get(shared.http, "/v1/patients", who, email=some_address())
-        [*_, nobody] = await by(shared, staff)
-
-        assert isinstance(read, PatientRead)
-        assert (str(read.patient_id), read.request_id) == (known["id"], REQUEST_ID)
-        assert isinstance(found, PatientsSearched)
-        assert (found.by, [str(id_) for id_ in found.patient_ids]) == ("email", [known["id"]])
-        assert isinstance(nobody, PatientsSearched)
-        assert nobody.patient_ids == ()
-
-    async def test_counts_also_where_a_registration_meets_one(self, shared: Clinic, staff: Actor) -> None:
-        known = await register(shared, email := some_address(), name=NAME)
-
-        body = {"email": email, "name": "Another"}
-        answer = await shared.http.post("/v1/patients", headers=shared.headers(staff), json=body)
-
-        assert answer.status_code == 200
-        [read] = await by(shared, staff)
-        assert isinstance(read, PatientRead)
-        assert str(read.patient_id) == known["id"]
-
-    async def test_does_not_count_what_shows_only_ids(self, shared: Clinic, staff: Actor) -> None:
-        doctor_id, patient = await shared.doctor(), await shared.patient()
-        path = await booked(shared, patient.headers, doctor_id, (await shared.slots(doctor_id))[0])
-        who = shared.headers(staff)
-        for read in (path, f"{path}/history", f"/v1/doctors/{doctor_id}/calendar", "/v1/appointments"):
-            shown = await get(shared.http, read, who)
-            assert NAME not in str(shown)
-        assert (await shared.http.get(f"/v1/patients/{clock.new_id()}", headers=who)).status_code == 404
-
-        assert await by(shared, staff) == []
-
-    async def test_is_no_business_of_patients_reading_their_own(self, shared: Clinic) -> None:
-        patient = await shared.patient()
-        await get(shared.http, "/v1/me", patient.headers)
-        await patch_me(shared, patient, name=NAME)
-
-        assert await by(shared, Actor(kind=ActorKind.PATIENT, id=patient.id)) == []
 
 
 async def test_an_export_of_the_audit_trail_is_on_record(shared: Clinic, staff: Actor) -> None:

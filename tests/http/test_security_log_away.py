@@ -1,4 +1,4 @@
-"""Without Kafka nothing that has to be recorded is answered, and everything else is."""
+"""Without Kafka nothing that has to be recorded is answered or done, and everything else is."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.clinic import Clinic, Patient, ingress_process
 from tests.clinic import clinic as running_clinic
 from tests.delivery.test_outages import killed
 from tests.http.asking import get, problem
-from tests.http.people import patch_me, register, some_address
+from tests.http.people import register, some_address
 from tests.http.test_security_events import NAME, UNKNOWN_TOKEN, security_events
 from tests.waiting import until_async
 
@@ -46,14 +46,21 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
     path = f"/v1/patients/{known['id']}"
     patient = Patient(known["id"], supervised.headers(Actor(kind=ActorKind.PATIENT, id=known["id"])))
     mine = await get(http, "/v1/me", patient.headers)
+    another = await register(supervised, some_address())
     assert await get(http, path, staff) == known
 
     async with killed(stack.processes["kafka"]):
+        nobody = some_address()
         unrecorded = await asyncio.gather(
             http.get(path, headers=staff),
             http.get("/v1/patients", params={"email": email}, headers=staff),
             http.get("/v1/patients", params={"email": some_address()}, headers=staff),
             http.post("/v1/patients", json={"email": email}, headers=staff),
+            http.post("/v1/patients", json={"email": nobody}, headers=staff),
+            http.patch(path, json={"language": "de"}, headers=staff),
+            http.patch("/v1/me", json={"language": "de"}, headers=patient.headers),
+            http.patch("/v1/me", json={"email": another["email"]}, headers=patient.headers),
+            http.get("/v1/appointments", params={"patient_id": known["id"]}, headers=staff),
             http.get("/v1/audit", headers=staff),
             http.delete("/v1/me", headers=patient.headers),
         )
@@ -62,8 +69,7 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
             assert int(answer.headers["retry-after"]) >= 1
             assert NAME not in answer.text
 
-        assert await get(http, "/v1/me", patient.headers) == mine, "not forgotten, and theirs to read"
-        await patch_me(supervised, patient, language="de")
+        assert await get(http, "/v1/me", patient.headers) == mine, "the same as before, and theirs to read"
         for ids_only in ("/v1/appointments", "/v1/doctors"):
             await get(http, ids_only, staff)
         for _ in range(3):
@@ -83,6 +89,7 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
         return answer.status_code == status
 
     await until_async(lambda: is_answered("GET", path, staff, 200), "staff read again", RECOVERY_TIMEOUT_S)
+    assert (await get(http, "/v1/patients", staff, email=nobody))["items"] == [], "not registered"
     me = patient.headers
     await until_async(lambda: is_answered("DELETE", "/v1/me", me, 204), "forgotten", RECOVERY_TIMEOUT_S)
     forgotten = [one for one in await security_events(supervised) if isinstance(one, PatientForgotten)]

@@ -11,8 +11,10 @@ from contracts.security import (
     AuditExported,
     LoginFailed,
     LoginSucceeded,
+    PatientChanged,
     PatientForgotten,
     PatientRead,
+    PatientRegistered,
     PatientsSearched,
     SecurityEvent,
     TokenReused,
@@ -69,6 +71,12 @@ SECURITY_EXAMPLES: tuple[SecurityEvent, ...] = (
         patient_id=PATIENT,
         command_id=COMMAND_ID,
         resumed=True,
+    ),
+    PatientRegistered(**by(BY_STAFF), patient_id=PATIENT),
+    PatientChanged(
+        **by(BY_STAFF),
+        patient_id=PATIENT,
+        fields=("email", "name", "phone", "language", "channel", "reminders"),
     ),
     PatientForgotten(**by(BY_PATIENT), patient_id=PATIENT),
 )

@@ -1,8 +1,9 @@
 """Each kind of value is strict: one way to write it, no guessing, nothing that cannot be stored or shown."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -125,9 +126,27 @@ def test_years_far_away_are_refused_whatever_the_offset(text: str) -> None:
     assert refused(Instant, text) == "instant"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(1899, 12, 31, 23, 59, 59, tzinfo=UTC),
+        datetime(1900, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")),
+        datetime(2200, 1, 1, tzinfo=UTC),
+        datetime(2199, 12, 31, 19, tzinfo=ZoneInfo("America/New_York")),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-14))),
+    ],
+)
+def test_a_datetime_is_no_way_around_that(value: datetime) -> None:
+    # It would go out as JSON that nobody reads.
+    assert refused(Instant, value) == "instant"
+
+
 def test_the_first_and_the_last_instant_are_accepted() -> None:
-    assert read(Instant, "1900-01-01T00:00:00Z").year == 1900
-    assert read(Instant, "2199-12-31T23:59:59.999999Z").year == 2199
+    for first in ("1900-01-01T00:00:00Z", datetime(1900, 1, 1, tzinfo=ZoneInfo("America/New_York"))):
+        assert read(Instant, first).year == 1900
+    for last in ("2199-12-31T23:59:59.999999Z", datetime(2200, 1, 1, tzinfo=ZoneInfo("Europe/Berlin"))):
+        assert read(Instant, last).year == 2199
 
 
 def test_an_instant_is_written_with_z_or_its_own_offset() -> None:

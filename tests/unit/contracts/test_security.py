@@ -1,15 +1,25 @@
 """Security events: whole on the way there and back, keyed by the principal, and garbage told from them."""
 
+import random
+from dataclasses import fields
+from typing import Any, get_args
+
 import pytest
+from pydantic import ValidationError
 
 from contracts.dead_letters import DeadLetterReason, UndecodableError
 from contracts.security import (
     SECURITY_MODELS,
+    PatientChanged,
+    ProfileField,
     SecurityEvent,
     decode_security_event,
     security_headers,
     security_key,
 )
+from infra.profiles import Profile
+from ingress.profiles import ProfileChange
+from tests.faults.poison import BAD, GARBAGE, changed, good_command
 from tests.unit.contracts.examples import APPOINTMENT, PATIENT
 from tests.unit.contracts.security_examples import REQUEST_ID, SECURITY_EXAMPLES, STAFF, by, refused, searched
 
@@ -73,12 +83,30 @@ def test_a_value_that_is_no_such_event_is_invalid_data(value: bytes | None) -> N
     assert why_not(value=value) is DeadLetterReason.INVALID_DATA
 
 
-@pytest.mark.parametrize(
-    "type_",
-    [b"clinic.security.PatientRead.v2", b"clinic.booking.PatientsSearched.v1", b"", b"\xff\xfe", None],
-)
-def test_an_unknown_type_or_version_is_told(type_: bytes | None) -> None:
-    assert why_not(ce_type=type_) is DeadLetterReason.UNKNOWN_TYPE
+@pytest.mark.parametrize("type_", [b"PatientRead.v2", b"PatientExported.v1", b"", b"\xff\xfe"])
+def test_an_unknown_type_or_version_is_told(type_: bytes) -> None:
+    assert why_not(ce_type=b"clinic.security." + type_) is DeadLetterReason.UNKNOWN_TYPE
+
+
+@pytest.mark.parametrize("type_", [b"clinic.booking.PatientsSearched.v1", b"", b"\xff\xfe", None])
+def test_a_type_of_something_else_is_no_envelope(type_: bytes | None) -> None:
+    assert why_not(ce_type=type_) is DeadLetterReason.NO_ENVELOPE
+
+
+@pytest.mark.parametrize("change", [change for _, change in BAD])
+def test_the_garbage_of_the_fault_runs_is_no_envelope(change: dict[str, Any]) -> None:
+    # So it is passed over; with an envelope of ours it would stop the partition.
+    garbage = changed(good_command(random.Random(7)), change, GARBAGE)
+    with pytest.raises(UndecodableError) as caught:
+        decode_security_event(garbage["key"], garbage["value"], garbage["headers"])
+    assert caught.value.reason is DeadLetterReason.NO_ENVELOPE
+
+
+def test_a_change_names_every_field_of_a_profile_and_nothing_else() -> None:
+    named = list(get_args(ProfileField))
+    assert named == [field.name for field in fields(Profile)] == list(ProfileChange.model_fields)
+    with pytest.raises(ValidationError):
+        PatientChanged(**by(None), patient_id=PATIENT, fields=("ada@example.org",))
 
 
 def test_what_does_not_fit_together_is_told() -> None:

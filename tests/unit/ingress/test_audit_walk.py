@@ -85,6 +85,10 @@ def test_at_the_end_the_cursor_begins_a_new_walk_behind_it() -> None:
         ['{"chain": "other"}', ZEROS, ""],
         ['{"actor_id": "me"}', ZEROS, ""],
         ['{"since": 17}', ZEROS, ""],
+        ['{"action": "a b"}', ZEROS, ""],
+        ['{"action": ""}', ZEROS, ""],
+        ['{"action": "A\n"}', ZEROS, ""],
+        [f'{{"action": "{"x" * 65}"}}', ZEROS, ""],
     ],
 )
 def test_what_no_walk_gave_out_is_no_cursor(parts: list[str]) -> None:
