@@ -4,6 +4,7 @@ The first entry follows a hash that names the chain and its partition, so that n
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from auditor.merkle import Tree
@@ -11,6 +12,7 @@ from contracts.audit import Chain
 
 ENTRY_PREFIX = b"clinic.audit.entry.v1\n"
 CHAIN_PREFIX = b"clinic.audit.chain.v1\n"
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def first_hash(chain: Chain, partition: int) -> bytes:
@@ -25,12 +27,13 @@ def entry_hash(before: bytes, content: bytes) -> bytes:
 
 @dataclass
 class ChainEnd:
-    """Where a chain ends: what is needed to go on with it."""
+    """Where a chain ends: what is needed to go on with it. `signed_at` is when its end was signed last."""
 
     chain: Chain
     partition: int
     last_hash: bytes
     tree: Tree
+    signed_at: datetime = LONG_AGO
 
     @classmethod
     def empty(cls, chain: Chain, partition: int) -> "ChainEnd":

@@ -10,6 +10,7 @@ import structlog
 import uvloop
 
 from auditor import security
+from auditor.ends import EndError
 from auditor.entries import Entry, booking_entry
 from auditor.events import decode, sequence_of
 from auditor.heads import sign_what_is_new
@@ -56,6 +57,8 @@ async def running_auditor(settings: Settings) -> AsyncIterator[None]:
         settings.auditor_dsn, name, connections_max=CONNECTIONS_MAX, server_settings=SESSION
     )
     async with pool:
+        if await pool.fetchval("SELECT has_table_privilege('audit.entries', 'UPDATE')"):
+            _log.warning("the auditor's database role may change the trail: name CLINIC_POSTGRES_DSN_AUDITOR")
         months = Months(pool)
 
         async def daily() -> None:
@@ -63,7 +66,7 @@ async def running_auditor(settings: Settings) -> AsyncIterator[None]:
             await retain(pool, signer, settings.audit_retention_years)
 
         async def sign() -> None:
-            await sign_what_is_new(pool, signer)
+            await sign_what_is_new(pool, signer, signer.public())
 
         async with running(
             _booking(settings, pool, months, signer).run(),
@@ -118,8 +121,8 @@ async def _repeating(job: Callable[[], Awaitable[None]], interval_s: float) -> N
     while True:
         try:
             await job()
-        except RetentionError as error:
-            _log.critical("retention stopped", error=str(error))
+        except (RetentionError, EndError) as error:
+            _log.critical("the trail does not fit: run `clinic audit verify`", error=str(error))
         except (*CONFLICTS, *OUTAGES) as error:
             _log.warning("trying again", error=repr(error))
             await asyncio.sleep(min(RETRY_INTERVAL_S, interval_s))

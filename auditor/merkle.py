@@ -27,8 +27,9 @@ class Tree:
     """A tree that grows: its size, and the roots of its complete subtrees, from the left."""
 
     def __init__(self, size: int = 0, frontier: bytes = b"") -> None:
-        """`frontier` is what `frontier()` gave at this size."""
-        assert len(frontier) == HASH_BYTES * size.bit_count(), "one root for each bit of the size"
+        """`frontier` is what `frontier()` gave at this size; `ValueError` where it cannot be."""
+        if len(frontier) != HASH_BYTES * size.bit_count():
+            raise ValueError("one root for each bit of the size")
         self.size = size
         self._roots = [frontier[at : at + HASH_BYTES] for at in range(0, len(frontier), HASH_BYTES)]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 
+from auditor.chain import first_hash
 from contracts.audit import Chain
 from infra.postgres import Connection
 
@@ -24,7 +25,8 @@ COLUMNS_AGREE = """position(concat(
 ) IN content) = 1"""
 
 ENTRIES = f"""
-SELECT number, convert_to(content, 'UTF8') AS content, hash, {COLUMNS_AGREE} AS agree
+SELECT number, convert_to(content, 'UTF8') AS content, hash,
+    {COLUMNS_AGREE} AND isfinite(recorded_at) AS agree, recorded_at
 FROM audit.entries
 WHERE chain = $1 AND partition = $2 AND number BETWEEN $3 AND $4
 ORDER BY number, occurred_at
@@ -58,6 +60,23 @@ async def stub_from(
         "SELECT * FROM audit.stubs WHERE chain = $1 AND partition = $2 AND first_number = $3",
         *(chain, partition, number),
     )
+
+
+async def hash_of(connection: Connection, chain: Chain, partition: int, number: int) -> bytes:
+    """The hash of an entry, dropped or not; of number 0: what stands in for it. Empty where none is."""
+    if number == 0:
+        return first_hash(chain, partition)
+    found: bytes | None = await connection.fetchval(
+        "SELECT hash FROM audit.entries WHERE chain = $1 AND partition = $2 AND number = $3",
+        *(chain, partition, number),
+    )
+    if found is None:
+        found = await connection.fetchval(
+            "SELECT substr(hashes, octet_length(hashes) - 31) FROM audit.stubs "
+            "WHERE chain = $1 AND partition = $2 AND last_number = $3",
+            *(chain, partition, number),
+        )
+    return found or b""
 
 
 async def hashes(connection: Connection, chain: Chain, partition: int, size: int) -> AsyncIterator[bytes]:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 
-from auditor.chain import entry_hash, first_hash
+from auditor.chain import entry_hash
 from auditor.metrics import RETENTION_BROKEN
-from auditor.reading import ENTRIES, blocks, in_order
+from auditor.reading import ENTRIES, blocks, hash_of, in_order
 from auditor.signing import Signer, stub_of
 from contracts.audit import Chain
 from infra import clock
@@ -19,6 +19,7 @@ from infra.postgres import Connection
 # 3 MB of hashes in a row.
 STUB_ENTRIES_MAX = 100_000
 DROP_TIMEOUT_S = 600.0
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('audit.retention'))"
 
 _log = structlog.get_logger(__name__)
 
@@ -35,22 +36,26 @@ class Dropped(NamedTuple):
 
 
 async def retain(pool: asyncpg.Pool, signer: Signer, years: int) -> list[Dropped]:
-    """Drop the months that ended more than `years` ago, the oldest first, each in one transaction.
+    """Drop the months that ended more than `years` ago, the oldest first, each in one transaction. None that
+    is younger than `clinic migrate` was told.
 
     Raises:
         RetentionError: one of them does not verify.
         OUTAGES, CONFLICTS: of `infra.postgres`; what was dropped before stays so.
     """
-    limit = _years_before(clock.now(), years)
+    limit = _years_before(clock.now(), max(years, await pool.fetchval("SELECT years FROM audit.retention")))
     dropped = []
     for month in await _months(pool):
         if _following(month) > limit:
             break
         async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(ONE_AT_A_TIME, timeout=DROP_TIMEOUT_S)
             await in_order(connection)
             await _write_stubs(connection, signer, month)
             await connection.execute("CLOSE ALL")  # cursors that are read to their end hold the table, too
             entries = await connection.fetchval("SELECT audit.drop_month($1)", month, timeout=DROP_TIMEOUT_S)
+        if entries is None:
+            continue  # somebody else has dropped it meanwhile
         _log.info("month dropped", month=str(month), entries=entries)
         dropped.append(Dropped(month, entries))
     RETENTION_BROKEN.set(0)
@@ -109,10 +114,10 @@ async def _verified(
     connection: Connection, chain: Chain, partition: int, first: int, last: int
 ) -> AsyncIterator[tuple[int, bytes]]:
     """The hashes of a stretch in pieces, each with its first number, while the chain holds."""
-    before = await _hash_of(connection, chain, partition, first - 1)
+    before = await hash_of(connection, chain, partition, first - 1)
     piece, expected = bytearray(), first
     async for rows in blocks(connection, ENTRIES, chain, partition, first, last):
-        for number, content, stored, agree in rows:
+        for number, content, stored, agree, _ in rows:
             if number != expected or not agree or entry_hash(before, content) != stored:
                 RETENTION_BROKEN.set(1)
                 raise RetentionError(
@@ -126,22 +131,6 @@ async def _verified(
                 piece.clear()
     if piece:
         yield expected - len(piece) // 32, bytes(piece)
-
-
-async def _hash_of(connection: Connection, chain: Chain, partition: int, number: int) -> bytes:
-    if number == 0:
-        return first_hash(chain, partition)
-    found: bytes | None = await connection.fetchval(
-        "SELECT hash FROM audit.entries WHERE chain = $1 AND partition = $2 AND number = $3",
-        *(chain, partition, number),
-    )
-    if found is None:
-        found = await connection.fetchval(
-            "SELECT substr(hashes, octet_length(hashes) - 31) FROM audit.stubs "
-            "WHERE chain = $1 AND partition = $2 AND last_number = $3",
-            *(chain, partition, number),
-        )
-    return found or b""
 
 
 def _following(month: date) -> date:

@@ -71,6 +71,10 @@ class TrustedKeys:
             return False
         return True
 
+    def signed_head(self, head: SignedHead) -> bool:
+        """Whether one of them signed this head."""
+        return self.signed(head, head.key_id, bytes.fromhex(head.signature))
+
 
 def load_public_key(path: Path) -> bytes:
     """Read an Ed25519 public key, PEM; of a private key's file its public half.

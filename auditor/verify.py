@@ -1,6 +1,7 @@
 """Verification: the chain walked from its first entry, beside its heads and stubs.
 
 Everything is recomputed; the first thing that does not fit is named, and the walk of this chain ends there.
+The times of a chain and its heads never go back (`auditor.ends.moment`), so heads also bound `recorded_at`.
 Whoever can write the whole database can make a chain that fits: that is found with a head kept elsewhere.
 """
 
@@ -9,14 +10,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from pydantic import ValidationError
+
 from auditor.chain import ENTRY_PREFIX, ChainEnd
+from auditor.ends import EndError, read_end
 from auditor.merkle import HASH_BYTES
 from auditor.reading import ENTRIES, blocks, in_order, stub_from
 from auditor.signing import TrustedKeys, stub_of
-from contracts.audit import Chain, SignedHead
+from contracts.audit import NUMBER_MAX, Chain, SignedHead
 from infra.postgres import Connection
 
-NUMBER_MAX = 2**63 - 1
+Heads = Mapping[int, Sequence[SignedHead]]
+"""Heads by their sizes."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +46,26 @@ class _BrokenError(Exception):
 
 
 async def verify_chain(
-    connection: Connection, chain: Chain, partition: int, keys: TrustedKeys, kept: Iterable[SignedHead] = ()
+    connection: Connection,
+    chain: Chain,
+    partition: int,
+    topic: str,
+    keys: TrustedKeys,
+    kept: Iterable[SignedHead] = (),
 ) -> Report:
-    """Check one chain as it stands at this moment. `kept` are heads of it that were kept elsewhere."""
+    """Check one chain as it stands at this moment, of the events of `topic`. `kept` are heads of it that were
+    kept elsewhere."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await in_order(connection)
         walk = _Walk(connection, ChainEnd.empty(chain, partition), keys, list(kept))
         broken: _BrokenError | None = None
         try:
             await walk.run()
+            await walk.check_end(topic)
         except _BrokenError as error:
             broken = error
+        except ValidationError:
+            broken = _BrokenError(walk.end.size, f"a head or stub near entry {walk.end.size} cannot be read")
     return Report(
         chain,
         partition,
@@ -72,7 +86,8 @@ class _Walk:
         self.heads = 0
         self._connection = connection
         self._keys = keys
-        self._kept = kept
+        self._kept = _by_size(kept)
+        self._largest_kept = max((head.size for head in kept), default=0)
         self._where = (end.chain, end.partition)
 
     async def run(self) -> None:
@@ -83,12 +98,11 @@ class _Walk:
                 await self._bridge_to(rows[at]["number"])
                 at = self._link(rows, at, heads)
         await self._bridge_to(None)
-        await self._check_end()
 
-    def _link(self, rows: Sequence[Any], at: int, heads: Mapping[int, list[SignedHead]]) -> int:
+    def _link(self, rows: Sequence[Any], at: int, heads: Heads) -> int:
         """Take entries until a number is missing; returns the place of the first that was not taken."""
         expected, last, append = self.end.size + 1, self.end.last_hash, self.end.tree.append
-        for number, content, stored, agree in rows[at:] if at else rows:
+        for number, content, stored, agree, recorded_at in rows[at:] if at else rows:
             if number != expected:
                 if number < expected:
                     raise _BrokenError(number, f"entry {number} is there twice")
@@ -100,10 +114,12 @@ class _Walk:
                 )
             if not agree:
                 raise _BrokenError(number, f"the columns of entry {number} do not say what its content says")
+            if recorded_at < self.end.signed_at:
+                raise _BrokenError(number, f"entry {number} says it was recorded before what precedes it")
             append(last)
-            self.end.last_hash = last
-            if number in heads:
-                self._check_heads(heads[number])
+            self.end.last_hash, self.end.signed_at = last, recorded_at
+            if number in heads or number in self._kept:
+                self._check_heads(heads)
             expected += 1
             at += 1
         return at
@@ -124,42 +140,73 @@ class _Walk:
             for place in range(0, len(stub["hashes"]), HASH_BYTES):
                 self.end.last_hash = stub["hashes"][place : place + HASH_BYTES]
                 self.end.tree.append(self.end.last_hash)
-                self._check_heads(heads.get(self.end.size, ()))
+                self._check_heads(heads)
             self.dropped += signed.last_number - first + 1
 
-    async def _heads_between(self, first: int, last: int) -> dict[int, list[SignedHead]]:
+    async def _heads_between(self, first: int, last: int) -> Heads:
         rows = await self._connection.fetch(
             "SELECT * FROM audit.heads WHERE chain = $1 AND partition = $2 AND size BETWEEN $3 AND $4",
             *(*self._where, first, last),
         )
-        heads: dict[int, list[SignedHead]] = {}
-        for head in (*map(SignedHead.from_row, rows), *self._kept):
-            heads.setdefault(head.size, []).append(head)
-        return heads
+        return _by_size(map(SignedHead.from_row, rows))
 
-    def _check_heads(self, heads: Iterable[SignedHead]) -> None:
-        for head in heads:
-            what = f"the head of {head.size} entries, signed at {head.signed_at:%Y-%m-%d %H:%M:%S} UTC"
-            if not self._keys.signed(head, head.key_id, bytes.fromhex(head.signature)):
-                raise _BrokenError(head.size, f"no trusted key signed {what}")
-            if head.last_hash != self.end.last_hash.hex() or head.root != self.end.tree.root().hex():
-                raise _BrokenError(head.size, f"the first {head.size} entries are not those of {what}")
-            self.heads += 1
+    def _check_heads(self, stored: Heads) -> None:
+        """Those of the entries so far."""
+        for head in stored.get(self.end.size, ()):
+            self._check_head(head)
+            if head.signed_at < self.end.signed_at:
+                raise _BrokenError(head.size, f"entry {head.size} says it was recorded after {_named(head)}")
+            self.end.signed_at = head.signed_at
+        for head in self._kept.get(self.end.size, ()):
+            self._check_head(head)  # not its time: the trail may have been made again since
 
-    async def _check_end(self) -> None:
+    def _check_head(self, head: SignedHead) -> None:
+        if not self._keys.signed_head(head):
+            raise _BrokenError(head.size, f"no trusted key signed {_named(head)}")
+        if head.last_hash != self.end.last_hash.hex() or head.root != self.end.tree.root().hex():
+            raise _BrokenError(head.size, f"the first {head.size} entries are not those of {_named(head)}")
+        self.heads += 1
+
+    async def check_end(self, topic: str) -> None:
+        """Whether the chain was signed to its last entry, and the auditor stands behind that one's event."""
         size = self.end.size
         longest = await self._connection.fetchval(
             "SELECT max(size) FROM audit.heads WHERE chain = $1 AND partition = $2", *self._where
         )
-        signed = max([longest or 0, *(head.size for head in self._kept)])
+        row = await self._connection.fetchrow(
+            "SELECT * FROM audit.chains WHERE chain = $1 AND partition = $2", *self._where
+        )
+        position = await self._connection.fetchval(
+            "SELECT last_sequence FROM audit.progress WHERE topic = $1 AND partition = $2",
+            *(topic, self._where[1]),
+        )
+        signed = max(longest or 0, self._largest_kept)
         if signed > size:
             raise _BrokenError(size + 1, f"entry {size + 1} is missing: there is a head of {signed} entries")
-        row = await self._connection.fetchrow(
-            "SELECT size, last_hash, frontier FROM audit.chains WHERE chain = $1 AND partition = $2",
-            *self._where,
-        )
-        known = tuple(row) if row else (0, self.end.last_hash, b"")
-        if known[0] > size:
-            raise _BrokenError(size + 1, f"entry {size + 1} is missing: there were {known[0]}")
-        if known != (size, self.end.last_hash, self.end.tree.frontier()):
-            raise _BrokenError(size, f"the chain ends with entry {size}, and its record says otherwise")
+        try:
+            end = read_end(row, *self._where, self._keys)
+        except EndError:
+            raise _BrokenError(size, "no trusted key signed the chain's end") from None
+        if end.size > size:
+            raise _BrokenError(size + 1, f"entry {size + 1} is missing: there were {end.size}")
+        if end.size < size:
+            raise _BrokenError(end.size + 1, f"the chain is signed only up to entry {end.size}")
+        if (end.last_hash, end.tree.root()) != (self.end.last_hash, self.end.tree.root()):
+            raise _BrokenError(size, f"the first {size} entries are not those of the chain's signed end")
+        if end.signed_at < self.end.signed_at:
+            raise _BrokenError(size, f"entry {size} says it was recorded after the chain's end was signed")
+        if (position or 0) != size:
+            raise _BrokenError(
+                size, f"the chain ends with entry {size}, and the auditor with {position or 0}"
+            )
+
+
+def _by_size(heads: Iterable[SignedHead]) -> Heads:
+    by_size: dict[int, list[SignedHead]] = {}
+    for head in heads:
+        by_size.setdefault(head.size, []).append(head)
+    return by_size
+
+
+def _named(head: SignedHead) -> str:
+    return f"the head of {head.size} entries, signed at {head.signed_at:%Y-%m-%d %H:%M:%S} UTC"

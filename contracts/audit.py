@@ -7,10 +7,20 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
+
 from contracts.fields import Instant, Model, Whole, rfc3339
+from contracts.topics import EVENTS, SECURITY_EVENTS
+
+PARTITION_MAX = 2**15 - 1
+NUMBER_MAX = 2**63 - 1
+
+Partition = Annotated[Whole, Field(ge=0, le=PARTITION_MAX)]
+Number = Annotated[Whole, Field(ge=1, le=NUMBER_MAX)]
+Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})*$")]
 
 
 class Chain(StrEnum):
@@ -18,6 +28,10 @@ class Chain(StrEnum):
 
     BOOKING = "booking"
     SECURITY = "security"
+
+
+CHAINED = {Chain.BOOKING: EVENTS, Chain.SECURITY: SECURITY_EVENTS}
+"""The topic whose events a chain keeps."""
 
 
 class About(Model):
@@ -86,11 +100,11 @@ class Head(Model):
     (RFC 9162, section 2.1; the leaves are the entries' hashes). Both in hex."""
 
     chain: Chain
-    last_hash: str
-    partition: Whole
-    root: str
+    last_hash: Hex
+    partition: Partition
+    root: Hex
     signed_at: Instant
-    size: Whole
+    size: Number
 
     def signed_bytes(self) -> bytes:
         """What the signature covers."""
@@ -111,11 +125,11 @@ class SignedHead(Head):
     """A head with its signature (Ed25519, hex). `key_id` tells which key."""
 
     key_id: str
-    signature: str
+    signature: Hex
 
     @classmethod
     def from_row(cls, row: Any) -> "SignedHead":
-        """From a row of `audit.heads`, by column."""
+        """From a row of `audit.heads` or `audit.chains`, by column."""
         return cls(
             chain=Chain(row["chain"]),
             partition=row["partition"],
@@ -125,6 +139,20 @@ class SignedHead(Head):
             signed_at=row["signed_at"],
             key_id=row["key_id"],
             signature=row["signature"].hex(),
+        )
+
+    def row(self) -> tuple[Any, ...]:
+        """For these tables: chain, partition, size, root, last_hash, signed_at, key_id, signature."""
+        root, last_hash, signature = map(bytes.fromhex, (self.root, self.last_hash, self.signature))
+        return (
+            self.chain,
+            self.partition,
+            self.size,
+            root,
+            last_hash,
+            self.signed_at,
+            self.key_id,
+            signature,
         )
 
 
@@ -162,12 +190,28 @@ class Stub(Model):
 
 
 class InclusionProof(Model):
-    """That an entry is in the tree of a head (RFC 9162, section 2.1.3). Hashes in hex, from leaf to root."""
+    """That an entry is in the tree of a head (RFC 9162, section 2.1.3), and what it says. Its hash covers
+    `previous_hash` and the canonical JSON of `content`. Hashes in hex, from leaf to root."""
 
-    entry_hash: str
+    content: dict[str, Any]
     head: SignedHead
-    number: Whole
-    path: tuple[str, ...]
+    number: Number
+    path: tuple[Hex, ...]
+    previous_hash: Hex
+
+
+class ConsistencyProof(Model):
+    """That the entries of an earlier head are the first ones of `head` (RFC 9162, section 2.1.4)."""
+
+    earlier: SignedHead
+    head: SignedHead
+    path: tuple[Hex, ...]
+
+
+class ConsistencyProofs(Model):
+    """What `clinic audit prove --from` prints: one for every head of the file."""
+
+    proofs: tuple[ConsistencyProof, ...]
 
 
 def key_id(public_key: bytes) -> str:

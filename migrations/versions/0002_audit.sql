@@ -48,21 +48,26 @@ CREATE INDEX entries_by_doctor ON audit.entries (doctor_id, chain, partition, nu
 CREATE INDEX entries_by_actor ON audit.entries (actor_id, chain, partition, number) WHERE actor_id IS NOT NULL;
 CREATE INDEX entries_by_command ON audit.entries (command_id) WHERE command_id IS NOT NULL;
 
--- Where each chain ends, moved with its entries. `frontier` holds the roots of the complete subtrees of its
--- Merkle tree (RFC 9162, section 2.1), from the left, 32 bytes each: one per bit that is set in `size`.
+-- Where each chain ends: a signed head (see below) that moves with the entries, so that nothing can be put
+-- behind it. `frontier` holds the roots of the complete subtrees of its Merkle tree (RFC 9162, section 2.1),
+-- from the left, 32 bytes each: one per bit that is set in `size`. They make up `root`.
 CREATE TABLE audit.chains (
-    chain     text     NOT NULL,
-    partition smallint NOT NULL,
-    size      bigint   NOT NULL,
-    last_hash bytea    NOT NULL,
-    frontier  bytea    NOT NULL,
+    chain     text        NOT NULL CHECK (chain IN ('booking', 'security')),
+    partition smallint    NOT NULL,
+    size      bigint      NOT NULL CHECK (size > 0),
+    root      bytea       NOT NULL,
+    last_hash bytea       NOT NULL,
+    signed_at timestamptz NOT NULL,
+    key_id    text        NOT NULL,
+    signature bytea       NOT NULL,
+    frontier  bytea       NOT NULL,
     PRIMARY KEY (chain, partition)
 ) WITH (fillfactor = 20);
 
 -- Signed tree heads: `signature` (Ed25519, RFC 8032) covers the canonical JSON of the other columns
 -- (`contracts.audit.Head`).
 CREATE TABLE audit.heads (
-    chain     text        NOT NULL,
+    chain     text        NOT NULL CHECK (chain IN ('booking', 'security')),
     partition smallint    NOT NULL,
     size      bigint      NOT NULL CHECK (size > 0),
     root      bytea       NOT NULL,
@@ -76,7 +81,7 @@ CREATE TABLE audit.heads (
 -- What stays of months that are dropped: the hashes alone (32 bytes each), so that the rest of the chain, every
 -- head and every proof can still be checked. `signature` covers the other columns (`contracts.audit.Stub`).
 CREATE TABLE audit.stubs (
-    chain        text        NOT NULL,
+    chain        text        NOT NULL CHECK (chain IN ('booking', 'security')),
     partition    smallint    NOT NULL,
     first_number bigint      NOT NULL CHECK (first_number > 0),
     last_number  bigint      NOT NULL CHECK (first_number <= last_number),
@@ -89,6 +94,13 @@ CREATE TABLE audit.stubs (
     EXCLUDE USING gist (chain WITH =, partition WITH =, int8range(first_number, last_number, '[]') WITH &&)
 );
 ALTER TABLE audit.stubs ALTER COLUMN hashes SET STORAGE EXTERNAL; -- hashes do not compress
+
+-- How long entries are kept at least, whatever the auditor's settings say: `clinic migrate` writes it.
+CREATE TABLE audit.retention (
+    years smallint NOT NULL CHECK (years > 0),
+    one   boolean  PRIMARY KEY DEFAULT true CHECK (one)
+);
+INSERT INTO audit.retention (years) VALUES (7);
 
 -- The trail only grows: no role may do these things, and a trigger says no even to the owner.
 CREATE FUNCTION audit.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -132,17 +144,22 @@ BEGIN
 END
 $$;
 
--- Drop the month that begins on this day, whose stubs are written already. Returns the number of its entries.
--- Whatever is asked: nothing that is younger than a year, and nothing whose hash no stub keeps.
+-- Drop the month that begins on this day, whose stubs are written already. Returns the number of its entries,
+-- null if it is gone. Whatever is asked: nothing that is younger than `audit.retention` says, and nothing
+-- whose hash no stub keeps. Whoever asks for the table queues behind this, so it does not wait long for it.
 CREATE FUNCTION audit.drop_month(month date) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     name  text := to_char(month, '"entries_"YYYY_MM');
     count bigint;
     lost  bigint;
+    years integer := (SELECT r.years FROM audit.retention r);
 BEGIN
-    IF (month + interval '1 month') AT TIME ZONE 'UTC' > now() - interval '1 year' THEN
-        RAISE EXCEPTION 'audit: % is younger than a year', month USING ERRCODE = 'insufficient_privilege';
+    IF ((month + interval '1 month') AT TIME ZONE 'UTC' <= now() - make_interval(years => years)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'audit: % is younger than % years', month, years USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF to_regclass('audit.' || name) IS NULL THEN
+        RETURN NULL;
     END IF;
     EXECUTE format('LOCK TABLE audit.%I IN SHARE MODE', name); -- no more entries from here on
     EXECUTE format(

@@ -3,7 +3,9 @@
 import contextlib
 import gzip
 import json
+import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,9 @@ from ops.audit.connection import trail
 
 BLOCK = 2_000
 GZIP_MAGIC = b"\x1f\x8b"
-_CURSOR = re.compile(r"(booking|security)/(\d{1,5})=(\d{1,18})")
+LINE_BEGINS = b'{"chain":"'
+_CURSOR = re.compile(r"(booking|security)/(\d{1,5})=(\d{1,18})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 Place = tuple[str, int]
 """A chain and a partition."""
@@ -47,11 +51,11 @@ class Wanted:
         """
         if since is None:
             return cls(chain, partition)
-        if since.isdecimal():
+        if _NUMBER.fullmatch(since):
             if chain is None or partition is None:
                 raise CursorError("A number needs --chain and --partition.")
             return cls(chain, partition, {(chain, partition): int(since)})
-        if Path(since).is_file():
+        if os.path.isfile(since):  # False also for what is no path
             return cls(chain, partition, _last_of(Path(since)))
         found = [_CURSOR.fullmatch(part) for part in since.split(",")]
         if not all(found):
@@ -106,6 +110,21 @@ def _line(chain: Chain, partition: int, row: asyncpg.Record) -> str:
     )
 
 
+def opened(out: Path, since: str | None, *, compress: bool) -> IO[bytes]:
+    """The file to write: anew, or, where it is the export to go on from, behind its last whole line.
+
+    Raises:
+        CursorError: that one is compressed, or was to be: what follows would not be part of it.
+    """
+    if since is None or not (out.is_file() and Path(since).is_file() and out.samefile(since)):
+        return out.open("wb")
+    with out.open("rb") as file:
+        if compress or file.read(2) == GZIP_MAGIC:
+            raise CursorError("A compressed export is not gone on with in the same file: name another.")
+    os.truncate(out, sum(len(line) for line in _whole_lines(out)))
+    return out.open("ab")
+
+
 def _last_of(path: Path) -> dict[Place, int]:
     last: dict[Place, int] = {}
     for line in _whole_lines(path):
@@ -119,11 +138,19 @@ def _last_of(path: Path) -> dict[Place, int]:
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    """The lines of an export; what was cut off in the middle of one is left out."""
-    with path.open("rb") as file:
-        packed = file.read(2) == GZIP_MAGIC
-        file.seek(0)
-        with contextlib.suppress(EOFError):
+    """The lines of an export; what was cut off in the middle of one is left out.
+
+    Raises:
+        CursorError: it cannot be read, or is no export.
+    """
+    try:
+        with path.open("rb") as file, contextlib.suppress(EOFError):
+            packed = file.read(2) == GZIP_MAGIC
+            file.seek(0)
             for line in gzip.GzipFile(fileobj=file) if packed else file:
                 if line.endswith(b"\n"):
                     yield line
+                elif line[: len(LINE_BEGINS)] != LINE_BEGINS[: len(line)]:
+                    raise CursorError(f"{path} is no export of the trail.")
+    except (OSError, zlib.error) as error:
+        raise CursorError(f"{path} cannot be read: {error}.") from None

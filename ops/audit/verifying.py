@@ -14,15 +14,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from auditor.signing import TrustedKeys, load_public_key
+from auditor.signing import TrustedKeys
 from auditor.verify import Report, verify_chain
-from contracts.audit import Chain, SignedHead
+from contracts.audit import CHAINED, Chain, SignedHead
+from infra.errors import ClinicError
+from infra.kafka import topic_name
 from infra.settings import Settings
 from ops.audit.connection import trail
-from ops.audit.heads import read_head_file
+from ops.audit.heads import read_head_file, trusted_keys
 
 # Fewer are walked here sooner than another process starts.
 ENTRIES_ALONE_MAX = 50_000
+
+
+class NothingThereError(ClinicError):
+    """What was asked for is not in the trail."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,10 @@ def walk(settings: Settings, asked: Asked) -> list[Report]:
     """Check the chains.
 
     Raises:
+        NothingThereError: the partition that is asked for has no entries.
         ClinicError: Postgres is away, or a file does not hold what it should.
     """
-    keys = TrustedKeys(load_public_key(path) for path in (settings.audit_key_file, *asked.key_files))
+    keys = trusted_keys(settings, asked.key_files)
     kept = [head for path in asked.head_files for head in read_head_file(path).heads]
     entries, tasks = asyncio.run(_tasks(settings, kept))
     tasks = [
@@ -66,6 +73,8 @@ def walk(settings: Settings, asked: Asked) -> list[Report]:
         for task in tasks
         if asked.chain in (None, task.chain) and asked.partition in (None, task.partition)
     ]
+    if asked.partition is not None and not tasks:
+        raise NothingThereError(f"The trail has nothing of {asked.chain or 'any'}/{asked.partition}.")
     return _walk(settings, keys, tasks, os.cpu_count() or 1 if entries > ENTRIES_ALONE_MAX else 1)
 
 
@@ -88,7 +97,12 @@ async def _tasks(settings: Settings, kept: Sequence[SignedHead]) -> tuple[int, l
             UNION SELECT chain, partition FROM audit.chains
             UNION SELECT chain, partition FROM audit.heads
             UNION SELECT chain, partition FROM audit.stubs
-            """
+            UNION SELECT t.chain, p.partition
+                FROM audit.progress p JOIN unnest($1::text[], $2::text[]) AS t (chain, topic) USING (topic)
+                WHERE p.last_sequence > 0
+            """,
+            list(CHAINED),
+            [topic_name(settings, topic) for topic in CHAINED.values()],
         )
         entries = await pool.fetchval("SELECT coalesce(sum(size), 0)::bigint FROM audit.chains")
     found = {(Chain(row["chain"]), row["partition"]) for row in rows}
@@ -113,7 +127,11 @@ def _walk_here(settings: Settings, public_keys: Sequence[bytes], tasks: Sequence
     async def walk() -> list[Report]:
         async with trail(settings) as pool, pool.acquire() as connection:
             return [
-                await verify_chain(connection, task.chain, task.partition, keys, task.kept) for task in tasks
+                await verify_chain(
+                    *(connection, task.chain, task.partition),
+                    *(topic_name(settings, CHAINED[task.chain]), keys, task.kept),
+                )
+                for task in tasks
             ]
 
     return asyncio.run(walk())

@@ -11,7 +11,13 @@ audit = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 ChainName = Literal["booking", "security"]
 Chain = Annotated[ChainName | None, typer.Option("--chain", help="this chain only")]
-Partition = Annotated[int | None, typer.Option("--partition", metavar="N", help="this partition only", min=0)]
+# `contracts.audit` has the same, but takes time to import.
+PARTITION_MAX = 2**15 - 1
+NUMBER_MAX = 2**63 - 1
+Partition = Annotated[
+    int | None,
+    typer.Option("--partition", metavar="N", help="this partition only", min=0, max=PARTITION_MAX),
+]
 Heads = Annotated[
     list[Path] | None,
     typer.Option("--head", metavar="FILE", help="what `clinic audit head` printed earlier; may be repeated"),
@@ -44,14 +50,17 @@ def verify(
 
 
 @audit.command("head")
-def sign_head(data: DataDir = DATA_DIR) -> None:
-    """Print a signed head of every chain, to keep elsewhere."""
+def sign_head(key: Keys = None, data: DataDir = DATA_DIR) -> None:
+    """Print a signed head of every chain, to keep elsewhere.
+
+    With --key, once after the audit key was changed: what the earlier key signed is signed with the new one.
+    """
     import asyncio
 
     from infra.settings import Settings
     from ops.audit.heads import signed_now
 
-    print(asyncio.run(signed_now(Settings.load(data))).model_dump_json(indent=2))
+    print(asyncio.run(signed_now(Settings.load(data), key or ())).model_dump_json(indent=2))
 
 
 @audit.command()
@@ -63,7 +72,7 @@ def export(
         typer.Option(
             metavar="CURSOR|FILE|NUMBER",
             help="go on after this: the cursor that an export ended with; or an earlier export, cut off or "
-            "not; or, with --chain and --partition, an entry's number",
+            "not, also the one that --out names; or, with --chain and --partition, an entry's number",
         ),
     ] = None,
     gzip: Annotated[bool, typer.Option("--gzip", help="compress")] = False,
@@ -76,33 +85,67 @@ def export(
     import sys
 
     from infra.settings import Settings
-    from ops.audit.export import CursorError, Wanted
+    from ops.audit.export import CursorError, Wanted, opened
     from ops.audit.export import export as write
 
     try:
         wanted = Wanted.read(chain, partition, since)
+        target = opened(out, since, compress=gzip) if out else contextlib.nullcontext(sys.stdout.buffer)
     except CursorError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from None
-    with out.open("wb") if out else contextlib.nullcontext(sys.stdout.buffer) as file:
+    with target as file:
         cursor = asyncio.run(write(Settings.load(data), wanted, file, compress=gzip))
     print(f"cursor: {cursor}", file=sys.stderr)
 
 
 @audit.command()
 def prove(
-    chain: ChainName,
-    partition: Annotated[int, typer.Argument(min=0)],
-    number: Annotated[int, typer.Argument(min=1)],
+    chain: Annotated[ChainName | None, typer.Argument()] = None,
+    partition: Annotated[int | None, typer.Argument(min=0, max=PARTITION_MAX)] = None,
+    number: Annotated[int | None, typer.Argument(min=1, max=NUMBER_MAX)] = None,
+    earlier: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="what `clinic audit head` printed earlier")
+    ] = None,
     data: DataDir = DATA_DIR,
 ) -> None:
-    """Print the proof that an entry is in the tree of the latest signed head."""
+    """Print the proof that an entry is in the tree of the latest signed head.
+
+    With --from instead: that the trail still begins with the entries of earlier heads.
+    """
     import asyncio
 
     from contracts.audit import Chain
     from infra.settings import Settings
-    from ops.audit.heads import prove as proof
+    from ops.audit import proofs
+    from ops.audit.heads import read_head_file
 
-    print(asyncio.run(proof(Settings.load(data), Chain(chain), partition, number)).model_dump_json(indent=2))
+    settings = Settings.load(data)
+    if earlier and chain is None:
+        growth = proofs.prove_growth(settings, read_head_file(earlier))
+        print(asyncio.run(growth).model_dump_json(indent=2))
+    elif chain and partition is not None and number and not earlier:
+        entry = proofs.prove(settings, Chain(chain), partition, number)
+        print(asyncio.run(entry).model_dump_json(indent=2))
+    else:
+        raise typer.BadParameter("either CHAIN PARTITION NUMBER or --from")
+
+
+@audit.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="what `clinic audit prove` printed")],
+    key: Annotated[
+        list[Path] | None,
+        typer.Option("--key", metavar="FILE", help="the audit key's public half (PEM); may be repeated"),
+    ] = None,
+    data: DataDir = DATA_DIR,
+) -> None:
+    """Check a proof, without the database; status 1 if it does not hold."""
+    from auditor.signing import TrustedKeys, load_public_key
+    from infra.settings import Settings
+    from ops.audit import proofs
+
+    keys = TrustedKeys(map(load_public_key, key or [Settings.load(data).audit_key_file]))
+    print(*proofs.check(file, keys), sep="\n")
 
 
 @audit.command()

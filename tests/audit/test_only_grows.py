@@ -1,11 +1,13 @@
 """The trail only grows: no role of the product can change it, and a trigger refuses even its owner."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
 from infra import clock
+from ops.migrate import migrate
 from tests.audit.trail import MARCH, Trail
 
 ROLES = ("clinic_auditor", "clinic_ingress", "clinic_worker", "clinic_notifier")
@@ -65,10 +67,23 @@ class TestDroppingAMonth:
         """A session with the auditor's role."""
         return await asyncpg.connect(kept.settings.auditor_dsn)
 
-    async def test_not_one_that_is_younger_than_a_year(self, auditor: asyncpg.Connection) -> None:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="younger than a year"):
-            await auditor.execute("SELECT audit.drop_month($1)", MARCH.date().replace(day=1))
+    @pytest.mark.parametrize("years", [1, 6])
+    async def test_not_one_that_is_younger_than_the_owner_said(
+        self, kept: Trail, auditor: asyncpg.Connection, years: int
+    ) -> None:
+        month = clock.now().date().replace(day=1)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="younger than 7 years"):
+            await auditor.execute("SELECT audit.drop_month($1)", month.replace(year=month.year - years))
         await auditor.close()
+
+    async def test_only_the_owner_says_how_old(self, kept: Trail, auditor: asyncpg.Connection) -> None:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await auditor.execute("UPDATE audit.retention SET years = 1")
+        await auditor.close()
+
+        await asyncio.to_thread(migrate, kept.settings.model_copy(update={"audit_retention_years": 9}))
+
+        assert await kept.postgres.fetchval("SELECT years FROM audit.retention") == 9
 
     async def test_not_one_whose_hashes_no_stub_keeps(self, kept: Trail, auditor: asyncpg.Connection) -> None:
         old = datetime(2018, 1, 1, tzinfo=UTC)

@@ -1,8 +1,10 @@
 """Months that are too old are dropped whole; the rest, every older head and every proof still verify."""
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from auditor.retention import RetentionError, retain
@@ -10,8 +12,10 @@ from auditor.signing import Signer
 from benchmarks.events import bookings
 from contracts.audit import Chain
 from infra.postgres import open_pool
-from ops.audit.heads import proof_holds, prove
+from ops.audit.heads import read_head_file
+from ops.audit.proofs import NoProofError, growth_holds, proof_holds, prove, prove_growth
 from tests.audit.trail import MARCH, Trail
+from tests.ops.conftest import clinic_command
 
 LONG_AGO = datetime(2018, 1, 31, 23, 59, 30, tzinfo=UTC)
 JANUARY, FEBRUARY = 30, 30
@@ -51,8 +55,12 @@ async def test_old_months_go_and_everything_that_was_signed_still_verifies(
     [report] = await old.reports(tmp_path / "in-january.json")
     assert (report.entries, report.dropped, report.finding) == (RECENT, JANUARY + FEBRUARY, None)
     assert report.heads >= ALL // 10
-    proof = await prove(old.settings, Chain.BOOKING, 0, ALL - 3)
-    assert proof_holds(proof)
+    assert proof_holds(await prove(old.settings, Chain.BOOKING, 0, ALL - 3))
+    assert proof_holds(await prove(old.settings, Chain.BOOKING, 0, JANUARY + FEBRUARY + 1))
+    [growth] = (await prove_growth(old.settings, read_head_file(tmp_path / "in-january.json"))).proofs
+    assert growth_holds(growth)
+    with pytest.raises(NoProofError, match="Entry 25 of booking/0 was dropped"):
+        await prove(old.settings, Chain.BOOKING, 0, 25)
     assert await dropped(old) == []
 
 
@@ -96,6 +104,42 @@ async def test_a_month_that_does_not_verify_is_kept(old: Trail) -> None:
 
     assert [number for _, number, _ in await old.hashes()] == list(range(JANUARY + 1, ALL + 1))
     assert (await old.finding())[0] == 45
+
+
+async def test_nothing_younger_than_the_owner_said_however_the_auditor_is_set(old: Trail) -> None:
+    await old.tamper("UPDATE audit.retention SET years = 20")
+
+    assert await dropped(old) == []
+
+
+async def test_nobody_waits_behind_a_month_that_is_being_read(old: Trail) -> None:
+    async with old.postgres.acquire() as reader, reader.transaction():
+        await reader.execute("SELECT FROM audit.entries")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            async with asyncio.timeout(3):
+                await dropped(old)
+        assert clinic_command(old.settings, "audit", "retain").stderr == (
+            "Others use the trail just now: try again later.\n"
+        )
+
+    assert len(await dropped(old)) == 2
+
+
+async def test_two_at_once_drop_each_month_once(old: Trail) -> None:
+    both = await asyncio.gather(dropped(old), dropped(old))
+
+    assert sorted(both[0] + both[1]) == [("2018-01", JANUARY), ("2018-02", FEBRUARY)]
+    assert (await old.reports())[0].finding is None
+
+
+async def test_a_month_that_is_gone_meanwhile_is_done(old: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def seen(_: asyncpg.Pool) -> list[date]:
+        return [date(2018, 1, 1), date(2018, 2, 1)]
+
+    await dropped(old)
+    monkeypatch.setattr("auditor.retention._months", seen)
+
+    assert await dropped(old) == []
 
 
 @pytest.mark.parametrize(

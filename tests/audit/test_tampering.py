@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from auditor.chain import ChainEnd
 from auditor.signing import Signer
-from contracts.audit import Chain, HeadFile
+from contracts.audit import HeadFile
 from infra import clock
 from ops.audit.heads import signed_now
+from tests.audit.tampering import FAKE, add_entry, audit_key, cut_off, rewrite_from, set_end, set_head
 from tests.audit.trail import Trail
 
 ENTRIES = 50
 HEAD_EVERY = 20
-FAKE = '"visit_type":"checkup"', '"visit_type":"surgery"'
 
 
 async def test_an_untouched_trail_verifies(kept: Trail) -> None:
@@ -57,7 +56,7 @@ class TestFoundByVerifyAlone:
         assert (number, "columns" in finding) == (17, True)
 
     async def test_an_edited_entry_with_its_own_hash_made_again(self, kept: Trail) -> None:
-        await _rewrite_from(kept, 17, entries=1)
+        await rewrite_from(kept, 17, entries=1)
 
         number, finding = await kept.finding()
 
@@ -81,20 +80,9 @@ class TestFoundByVerifyAlone:
         assert await kept.finding() == (17, "entry 17 is there twice")
 
     async def test_an_appended_entry(self, kept: Trail) -> None:
-        end, content = await _end(kept), await _content(kept, ENTRIES)
-        hash_ = end.append(content.encode())
-        await kept.tamper(
-            f"""
-            INSERT INTO audit.entries
-            SELECT chain, partition, number + 1, occurred_at, recorded_at, action, actor_kind, actor_id,
-                doctor_id, appointment_id, patient_id, command_id, content, '\\x{hash_.hex()}'
-            FROM audit.entries WHERE number = {ENTRIES}
-            """
-        )
+        await add_entry(kept, ENTRIES + 1)
 
-        number, finding = await kept.finding()
-
-        assert (number, "its record says otherwise" in finding) == (ENTRIES + 1, True)
+        assert await kept.finding() == (ENTRIES + 1, f"the chain is signed only up to entry {ENTRIES}")
 
     async def test_two_entries_swapped(self, kept: Trail) -> None:
         await kept.tamper(
@@ -115,15 +103,15 @@ class TestFoundByVerifyAlone:
         assert (number, "entry 46 is missing" in finding) == (46, True)
 
     async def test_a_rewritten_chain_whose_heads_stayed(self, kept: Trail) -> None:
-        await _rewrite_from(kept, 17, entries=ENTRIES)
+        await rewrite_from(kept, 17, entries=ENTRIES)
 
         number, finding = await kept.finding()
 
         assert (number, "the first 20 entries are not those" in finding) == (20, True)
 
     async def test_a_rewritten_chain_whose_heads_another_key_signed(self, kept: Trail) -> None:
-        await _rewrite_from(kept, 1, entries=ENTRIES)
-        await _sign_again(kept, Signer(Ed25519PrivateKey.generate()))
+        await rewrite_from(kept, 1, entries=ENTRIES)
+        await set_head(kept, Signer(Ed25519PrivateKey.generate()))
 
         number, finding = await kept.finding()
 
@@ -143,9 +131,14 @@ class TestFoundByVerifyAlone:
 
         assert (number, "entry 1 is missing" in finding) == (1, True)
 
+    async def test_a_chain_that_vanished_but_for_the_auditors_position(self, kept: Trail) -> None:
+        await kept.tamper("DELETE FROM audit.entries", "DELETE FROM audit.chains", "DELETE FROM audit.heads")
+
+        assert await kept.finding() == (0, f"the chain ends with entry 0, and the auditor with {ENTRIES}")
+
 
 class TestFoundWithAnEarlierHead:
-    """Whoever also holds the audit key, or leaves the auditor to sign what was made up."""
+    """Whoever also holds the audit key, or kept what it signed earlier."""
 
     @pytest.fixture
     async def head(self, kept: Trail, tmp_path: Path) -> Path:
@@ -160,7 +153,7 @@ class TestFoundWithAnEarlierHead:
         assert await kept.verified(head) == ENTRIES + 30
 
     async def test_a_tail_that_is_cut_off_with_all_that_tells_of_it(self, kept: Trail, head: Path) -> None:
-        await _cut_off(kept, 45)
+        await cut_off(kept, 45)
         await kept.verified()
 
         number, finding = await kept.finding(head)
@@ -168,8 +161,9 @@ class TestFoundWithAnEarlierHead:
         assert (number, finding) == (46, "entry 46 is missing: there is a head of 50 entries")
 
     async def test_a_whole_chain_rewritten_with_the_true_key(self, kept: Trail, head: Path) -> None:
-        await _rewrite_from(kept, 1, entries=ENTRIES)
-        await _sign_again(kept, Signer.load(kept.settings.audit_key_file))
+        await rewrite_from(kept, 1, entries=ENTRIES)
+        await set_head(kept, audit_key(kept))
+        await set_end(kept, audit_key(kept))
         await kept.verified()
 
         number, finding = await kept.finding(head)
@@ -177,8 +171,9 @@ class TestFoundWithAnEarlierHead:
         assert (number, "the first 50 entries are not those of the head" in finding) == (ENTRIES, True)
 
     async def test_a_whole_chain_rewritten_that_has_grown_since(self, kept: Trail, head: Path) -> None:
-        await _rewrite_from(kept, 1, entries=ENTRIES)
+        await rewrite_from(kept, 1, entries=ENTRIES)
         await kept.tamper("DELETE FROM audit.heads")
+        await set_end(kept, audit_key(kept))
         await kept.happen(30, first=ENTRIES + 1)
         async with kept.auditor(audit_head_interval_s=0.1):
             await kept.keeps(ENTRIES + 30)
@@ -187,8 +182,8 @@ class TestFoundWithAnEarlierHead:
         assert (await kept.finding(head))[0] == ENTRIES
 
     async def test_a_chain_that_vanished_without_a_trace(self, kept: Trail, head: Path) -> None:
-        await _cut_off(kept, 0)
-        assert await kept.verified() == 0
+        await cut_off(kept, 0)
+        assert await kept.reports() == []
 
         assert await kept.finding(head) == (1, "entry 1 is missing: there is a head of 50 entries")
 
@@ -200,60 +195,3 @@ class TestFoundWithAnEarlierHead:
         await asyncio.to_thread(file.write_text, forged.model_dump_json())
 
         assert "no trusted key signed" in (await kept.finding(file))[1]
-
-
-async def _content(trail: Trail, number: int) -> str:
-    return str(await trail.postgres.fetchval("SELECT content FROM audit.entries WHERE number = $1", number))
-
-
-async def _end(trail: Trail) -> ChainEnd:
-    """The chain's end, made again from its contents."""
-    end = ChainEnd.empty(Chain.BOOKING, 0)
-    for row in await trail.postgres.fetch("SELECT content FROM audit.entries ORDER BY number"):
-        end.append(row["content"].encode())
-    return end
-
-
-async def _rewrite_from(trail: Trail, first: int, *, entries: int) -> None:
-    """Another truth from entry `first` on, with so many entries' hashes and the chain's end made again."""
-    end = ChainEnd.empty(Chain.BOOKING, 0)
-    statements = []
-    for row in await trail.postgres.fetch("SELECT number, content FROM audit.entries ORDER BY number"):
-        content = row["content"].replace(*FAKE) if row["number"] >= first else row["content"]
-        hash_ = end.append(content.encode())
-        if first <= row["number"] < first + entries:
-            statements.append(
-                f"UPDATE audit.entries SET content = '{content}', hash = '\\x{hash_.hex()}' "
-                f"WHERE number = {row['number']}"
-            )
-    await trail.tamper(*statements)
-    if entries > 1:
-        await _set_end(trail, end)
-
-
-async def _set_end(trail: Trail, end: ChainEnd) -> None:
-    await trail.tamper(
-        f"UPDATE audit.chains SET size = {end.size}, last_hash = '\\x{end.last_hash.hex()}', "
-        f"frontier = '\\x{end.tree.frontier().hex()}'"
-    )
-
-
-async def _cut_off(trail: Trail, size: int) -> None:
-    """Everything behind entry `size`, and whatever tells that there was more."""
-    await trail.tamper(
-        f"DELETE FROM audit.entries WHERE number > {size}", f"DELETE FROM audit.heads WHERE size > {size}"
-    )
-    if size:
-        await _set_end(trail, await _end(trail))
-    else:
-        await trail.tamper("DELETE FROM audit.chains")
-
-
-async def _sign_again(trail: Trail, signer: Signer) -> None:
-    head = signer.head(await _end(trail), clock.now())
-    await trail.tamper(
-        "DELETE FROM audit.heads",
-        "INSERT INTO audit.heads VALUES "
-        f"('booking', 0, {head.size}, '\\x{head.root}', '\\x{head.last_hash}', '{head.signed_at}', "
-        f"'{head.key_id}', '\\x{head.signature}')",
-    )

@@ -15,16 +15,19 @@ from auditor.verify import Report
 from benchmarks.events import append_events, append_to, bookings
 from contracts.events import Fact
 from contracts.topics import EVENTS
-from infra.kafka import start_producer
+from infra.kafka import start_producer, topic_name
+from infra.metrics import PARTITION_STOPPED
 from infra.settings import Settings
 from ops.audit.heads import signed_now
 from ops.audit.verifying import Asked, walk
 from ops.embedded import Child
+from tests.ops.conftest import clinic_command
 from tests.processes import service
 from tests.waiting import until_async
 
 MARCH = datetime(2026, 3, 10, 9, tzinfo=UTC)
 TIMEOUT_S = 90.0
+TABLES = ("entries", "heads", "chains", "progress")
 
 
 class Trail:
@@ -66,6 +69,15 @@ class Trail:
             return await self.size(partition) >= count
 
         await until_async(there, f"{count} entries are kept", TIMEOUT_S)
+
+    async def stops(self, partition: int) -> None:
+        """Wait until the auditor goes on with this partition no more."""
+        stopped = PARTITION_STOPPED.labels(topic_name(self.settings, EVENTS), str(partition))
+
+        async def it_is() -> bool:
+            return bool(stopped._value.get())
+
+        await until_async(it_is, f"partition {partition} stops", TIMEOUT_S)
 
     async def size(self, partition: int | None = None) -> int:
         """The number of entries, by the chains' ends."""
@@ -119,6 +131,10 @@ class Trail:
             for statement in statements:
                 assert await connection.execute(statement) != "UPDATE 0", statement
 
+    async def forget(self) -> None:
+        """Empty the trail, to be made again from the beginning."""
+        await self.tamper(*(f"DELETE FROM audit.{table}" for table in TABLES))
+
 
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Trail]:
@@ -133,3 +149,10 @@ async def connected(settings: Settings) -> AsyncIterator[Trail]:
 
 
 PARTITIONS = EVENTS.partitions
+
+
+def run(trail: Trail, *arguments: str, status: int = 0) -> tuple[str, str]:
+    """What `clinic audit` prints, and what it says on stderr."""
+    done = clinic_command(trail.settings, "audit", *arguments)
+    assert done.returncode == status, done.stderr
+    return done.stdout, done.stderr.strip()

@@ -1,11 +1,12 @@
 """Where an export goes on: a cursor, an earlier export, or a number."""
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
 
-from ops.audit.export import CursorError, Wanted
+from ops.audit.export import CursorError, Wanted, opened
 
 LINES = (
     '{"chain":"booking","partition":0,"number":7,"content":{}}\n'
@@ -50,3 +51,67 @@ def test_nor_a_file_of_something_else(tmp_path: Path) -> None:
 
     with pytest.raises(CursorError):
         Wanted.read(None, None, str(path))
+
+
+NOISE = random.Random(7).randbytes(20_000).hex()
+PACKED = gzip.compress(
+    (LINES + f'{{"chain":"booking","partition":0,"number":9,"noise":"{NOISE}"}}\n').encode()
+)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        PACKED[: len(PACKED) // 2] + PACKED,
+        PACKED + b"garbage",
+        PACKED[:100] + bytes(100) + PACKED[200:],
+        PACKED[:2] + b"\xff" + PACKED[3:],
+    ],
+    ids=["cut, then another", "followed by garbage", "overwritten", "of another kind"],
+)
+def test_nor_a_file_that_does_not_unpack(tmp_path: Path, broken: bytes) -> None:
+    path = tmp_path / "trail.ndjson.gz"
+    path.write_bytes(broken)
+
+    with pytest.raises(CursorError, match=r"cannot be read|no export"):
+        Wanted.read(None, None, str(path))
+
+
+class TestTheFileItGoesOnIn:
+    """`--since` and `--out` name the same one."""
+
+    def test_its_whole_lines_stay_and_what_follows_comes_behind_them(self, tmp_path: Path) -> None:
+        path = tmp_path / "trail.ndjson"
+        path.write_text(LINES + '{"chain":"boo')
+        (tmp_path / "link").symlink_to(path)
+        with opened(tmp_path / "link", str(path), compress=False) as file:
+            file.write(b"more\n")
+
+        assert path.read_text() == LINES + "more\n"
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_packed_ones_are_refused_untouched(self, tmp_path: Path, packed: bool) -> None:
+        path = tmp_path / "trail.ndjson.gz"
+        data = gzip.compress(LINES.encode()) if packed else LINES.encode()
+        path.write_bytes(data)
+
+        with pytest.raises(CursorError, match="compressed"):
+            opened(path, str(path), compress=not packed)
+        assert path.read_bytes() == data
+
+    def test_so_is_what_is_no_export(self, tmp_path: Path) -> None:
+        path = tmp_path / "precious"
+        path.write_text("not a line")
+
+        with pytest.raises(CursorError):
+            opened(path, str(path), compress=False)
+        assert path.read_text() == "not a line"
+
+    def test_another_file_is_written_anew(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "trail.ndjson", tmp_path / "other"
+        path.write_text(LINES)
+        other.write_text("old")
+        with opened(other, str(path), compress=True) as file:
+            file.write(b"new")
+
+        assert (path.read_text(), other.read_text()) == (LINES, "new")
