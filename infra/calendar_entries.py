@@ -1,4 +1,4 @@
-"""What every calendar entry of an appointment has, wherever it is made: its UID, and its zone (RFC 5545)."""
+"""What every calendar entry of an appointment has, wherever it is made: UID, times and zone (RFC 5545)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +17,15 @@ ALWAYS = datetime(1970, 1, 1)  # noqa: DTZ001 (local time, whatever the zone)
 def calendar_uid(appointment_id: UUID) -> str:
     """The UID (section 3.8.4.7) of the appointment's one entry, the same through every change."""
     return f"{appointment_id}@clinic"
+
+
+def calendar_times(starts: datetime, ends: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """DTSTART and DTEND: in the zone; in UTC where the zone's clocks show one of them for the second time.
+
+    An hour that comes twice is always the first one in a calendar (section 3.3.5).
+    """
+    local = starts.astimezone(zone), ends.astimezone(zone)
+    return (starts.astimezone(UTC), ends.astimezone(UTC)) if any(at.fold for at in local) else local
 
 
 def calendar_zone(zone: ZoneInfo, around: datetime) -> Timezone:

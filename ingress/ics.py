@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event
 
-from infra.calendar_entries import calendar_uid, calendar_zone
+from infra.calendar_entries import calendar_times, calendar_uid, calendar_zone
 from scheduling.state import Appointment, Doctor, Status
 
 PRODUCT = "-//Clinic//Appointments 1.0//EN"
@@ -19,14 +19,15 @@ def method(appointment: Appointment) -> str:
 
 
 def calendar_entry(appointment: Appointment, doctor: Doctor, zone: ZoneInfo) -> bytes:
-    """A VCALENDAR with one VEVENT in local time, and the VTIMEZONE it needs."""
+    """A VCALENDAR with one VEVENT, in local time where that is clear, and the VTIMEZONE it needs."""
     visit_type = doctor.visit_type(appointment.visit_type)
+    starts, ends = calendar_times(appointment.visit.starts, appointment.visit.ends, zone)
     event = Event()
     event.add("uid", calendar_uid(appointment.id))
     event.add("sequence", appointment.version)
     event.add("dtstamp", appointment.booked_at)
-    event.add("dtstart", appointment.visit.starts.astimezone(zone))
-    event.add("dtend", appointment.visit.ends.astimezone(zone))
+    event.add("dtstart", starts)
+    event.add("dtend", ends)
     event.add("summary", f"{visit_type.name if visit_type else appointment.visit_type}, {doctor.name}")
     event.add("status", "CANCELLED" if appointment.status is Status.CANCELLED else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if appointment.status is Status.CANCELLED else "OPAQUE")

@@ -153,7 +153,10 @@ def _urlencoded(body: bytes) -> list[tuple[str, str]] | None:
 def _multipart(content_type: str, body: bytes) -> list[tuple[str, str]] | None:
     # RFC 7578 is MIME, and MIME the standard library reads.
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
-    form: Message[str, str] = BytesParser().parsebytes(head + body)
+    try:
+        form: Message[str, str] = BytesParser().parsebytes(head + body)
+    except RecursionError:  # multiparts in multiparts, which below would be refused, too
+        return None
     if form.defects or not form.is_multipart():
         return None
     fields = []

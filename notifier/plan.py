@@ -38,10 +38,11 @@ class Planned:
 
 
 def planned(event: Event, terms: Terms, now: datetime) -> Iterator[Planned]:
-    """The letters about an appointment; none where it is too late for them.
+    """The letters about an appointment.
 
     - A confirmation, reschedule or cancellation is due at once, and tried until `notice_deadline` has passed
-      or the visit is over, whichever comes first. What happened before `origin` is told to nobody.
+      or the visit is over, whichever comes first. With the deadline passed and the visit to come it is
+      planned all the same: as undeliverable it is seen. What happened before `origin` is told to nobody.
     - A reminder is due its hours before the visit, and of use for half of that time. A visit that was
       booked or moved later than that has no such reminder.
     """
@@ -49,8 +50,8 @@ def planned(event: Event, terms: Terms, now: datetime) -> Iterator[Planned]:
     kind = _notice(fact)
     if not isinstance(fact, AppointmentFact) or kind is None:
         return
-    deadline_at = min(decided_at + terms.notice_deadline, fact.ends_at)
-    if terms.origin <= decided_at and now < deadline_at:
+    if terms.origin <= decided_at and now < fact.ends_at:
+        deadline_at = min(decided_at + terms.notice_deadline, fact.ends_at)
         yield _about(fact, kind, None, decided_at, deadline_at)
     if kind == Kind.CANCELLATION:
         return

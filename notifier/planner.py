@@ -35,7 +35,8 @@ ON CONFLICT (id) DO UPDATE SET
     visit_types = d.visit_types || excluded.visit_types
 """
 # An appointment that moved to another doctor has events in several partitions, which are read in any order:
-# its version tells which is the latest. The rows are locked in the order of their ids.
+# its version tells which is the latest. The rows are locked in the order of their ids. `previous_…` is where
+# the patient believes it to be: not where it was put by a version that is superseded before it was told.
 SAVE_APPOINTMENTS = """
 INSERT INTO notify.appointments AS a
 SELECT * FROM unnest(
@@ -48,10 +49,18 @@ ON CONFLICT (id) DO UPDATE SET
     visit_type = excluded.visit_type,
     starts_at = excluded.starts_at,
     ends_at = excluded.ends_at,
-    previous_doctor_id = excluded.previous_doctor_id,
-    previous_visit_type = excluded.previous_visit_type,
-    previous_starts_at = excluded.previous_starts_at,
-    previous_ends_at = excluded.previous_ends_at,
+    (previous_doctor_id, previous_visit_type, previous_starts_at, previous_ends_at) = (
+        SELECT
+            CASE WHEN untold THEN a.previous_doctor_id ELSE a.doctor_id END,
+            CASE WHEN untold THEN a.previous_visit_type ELSE a.visit_type END,
+            CASE WHEN untold THEN a.previous_starts_at ELSE a.starts_at END,
+            CASE WHEN untold THEN a.previous_ends_at ELSE a.ends_at END
+        FROM (SELECT a.previous_doctor_id IS NOT NULL AND EXISTS (
+            SELECT FROM notify.notifications n
+            WHERE n.appointment_id = a.id AND n.version = a.version
+                AND n.kind = 'reschedule' AND n.state = 'planned'
+        ) AS untold) AS notice
+    ),
     cancelled_by = excluded.cancelled_by
 WHERE a.version < excluded.version
 RETURNING id
@@ -69,13 +78,18 @@ FROM notify.appointments a
 WHERE n.appointment_id = ANY($1) AND n.state IN ('planned', 'sending')
     AND a.id = n.appointment_id AND n.version < a.version
 """
+# A code's time is this host's, an event's its worker's, and what is due is judged by the database's: whatever
+# they say, only a reminder is for later.
 PLAN = """
 INSERT INTO notify.notifications
     (id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated, due_at, deadline_at)
-SELECT * FROM unnest(
+SELECT
+    id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated,
+    CASE WHEN kind = 'reminder' THEN due_at ELSE least(due_at, now()) END, deadline_at
+FROM unnest(
     $1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::int[], $6::uuid[], $7::uuid[],
     $8::timestamptz[], $9::timestamptz[], $10::timestamptz[]
-)
+) AS p (id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated, due_at, deadline_at)
 ON CONFLICT (id) DO NOTHING
 """
 

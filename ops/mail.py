@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from infra.errors import MisconfiguredError
 from ops.embedded.mail import MAILS, TEXTS, number_of
@@ -37,7 +38,7 @@ def list_received(data_dir: Path, last: int, as_json: bool) -> None:
     table = Table("N", "received", "by", "to", "subject", box=None, pad_edge=False)
     for one in messages:
         # Not markup: it comes from anybody.
-        table.add_row(str(one.number), one.received_at, one.channel, *map(_plain, (one.to, one.subject)))
+        table.add_row(str(one.number), one.received_at, one.channel, Text(one.to), Text(one.subject))
     Console().print(table)
 
 
@@ -84,7 +85,3 @@ def _received(path: Path) -> Received:
         )
     mail = _parsed(path.read_bytes())
     return Received(number_of(path), "mail", received_at, str(mail["To"]), str(mail["Subject"]))
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from contracts.fields import rfc3339
 from infra.errors import MisconfiguredError, TransientError
@@ -89,7 +90,7 @@ async def list_letters(settings: Settings, states: Sequence[str], last: int, as_
             dated = rfc3339(row["dated"].replace(microsecond=0))
             table.add_row(
                 *(str(row["id"]), row["kind"], row["state"], dated, next_try),
-                *(str(row["tries"]), row["reason"] or ""),
+                *(str(row["tries"]), Text(row["reason"] or "")),
             )
         console = Console()
         # Also into a pipe: an id that is cut off is no id.

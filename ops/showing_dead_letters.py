@@ -8,8 +8,8 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from infra.settings import Settings
 from ops.dead_letters import Letter, Redriven, open_box
@@ -41,7 +41,7 @@ def show_all(settings: Settings, as_json: bool) -> None:
             *(str(letter.partition), str(letter.offset), letter.reason, letter.detail, source, letter.type),
             *(str(letter.command_id or ""), f"{letter.set_aside_at:%Y-%m-%d %H:%M:%S}", letter.again),
         )
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(Text, cells))
     console = Console(highlight=False)
     console.print(table)
     console.print(f"{len(letters):,} dead letters")
@@ -67,7 +67,7 @@ def show_one(settings: Settings, partition: int, offset: int, as_json: bool) -> 
         ("value", content["value"]),
     ]
     for name, value in lines:
-        console.print(f"[bold]{escape(name)}[/] {escape(str(value))}", soft_wrap=True)
+        console.print(Text.assemble((name, "bold"), f" {value}"), soft_wrap=True)
 
 
 def redrive(settings: Settings, one: tuple[int, int] | None, as_json: bool) -> bool:
@@ -80,7 +80,7 @@ def redrive(settings: Settings, one: tuple[int, int] | None, as_json: bool) -> b
         table = Table("partition", "offset", "sent as", "", box=None, pad_edge=False)
         for letter in done:
             colour = "green" if letter.fine else "red"
-            what = f"[{colour}]{escape(letter.what)}[/]"
+            what = Text(letter.what, colour)
             table.add_row(str(letter.partition), str(letter.offset), str(letter.sent_as or ""), what)
         Console(highlight=False).print(table)
     return all(letter.fine for letter in done)

@@ -6,15 +6,14 @@ UID and SEQUENCE are the appointment's id and version, so that a calendar update
 from datetime import timedelta
 from functools import cache
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Event, vCalAddress, vText, vUri
 
-from infra.calendar_entries import calendar_uid, calendar_zone_text
+from infra.calendar_entries import calendar_times, calendar_uid, calendar_zone_text
 from notifier.content.language import known, translation
 from notifier.content.letters import Clinic, Kind, Letter
 from notifier.content.text import line, mail_address
-from notifier.content.words import appointment_url, local, visit_of
+from notifier.content.words import appointment_url, visit_of, zone_of
 
 Method = Literal["REQUEST", "CANCEL"]
 PRODUCT = "-//Clinic//Appointments 1.0//EN"
@@ -35,9 +34,10 @@ def method(kind: Kind) -> Method | None:
 
 
 def invitation(letter: Letter, clinic: Clinic, method: Method) -> bytes:
-    """A VCALENDAR with one VEVENT in the doctor's local time, and the VTIMEZONE it needs."""
+    """A VCALENDAR with one VEVENT, in the doctor's local time where that is clear, and its VTIMEZONE."""
     visit = visit_of(letter)
-    starts, ends = local(visit.starts_at, visit.time_zone), local(visit.ends_at, visit.time_zone)
+    zone = zone_of(visit.time_zone)
+    starts, ends = calendar_times(visit.starts_at, visit.ends_at, zone)
     event = Event()
     event.add("uid", calendar_uid(visit.appointment_id))
     event.add("sequence", visit.version)
@@ -57,8 +57,7 @@ def invitation(letter: Letter, clinic: Clinic, method: Method) -> bytes:
         event.add_component(_alarm(letter, summary))
     # Put together as text: the zone and what is around are the same in thousands of letters.
     begin, end = _around(method)
-    zone = calendar_zone_text(ZoneInfo(visit.time_zone), visit.starts_at)
-    return b"".join((begin, zone, event.to_ical(), end))
+    return b"".join((begin, calendar_zone_text(zone, visit.starts_at), event.to_ical(), end))
 
 
 @cache

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from email.policy import EmailPolicy
 
 LINE_MAX = 78
+BODY_LINE_MAX = 76  # quoted-printable (RFC 2045, section 6.7)
 ENCODED_WORD = "=?"
 
 
@@ -116,7 +117,7 @@ def _policy() -> "EmailPolicy[EmailMessage]":
         for name in names:
             # The registry makes a header of the class; its type does not say so.
             registry.map_to_type(name, cast(type[BaseHeader], kind))
-    return email.policy.SMTP.clone(header_factory=registry)
+    return email.policy.SMTP.clone(header_factory=registry, max_line_length=BODY_LINE_MAX)
 
 
 KINDS = {

@@ -78,8 +78,13 @@ def login_code(letter: Letter) -> str:
 
 def local(instant: datetime, zone: str) -> datetime:
     """The instant on the wall's clock. Raises ValueError: there is no such zone."""
+    return instant.astimezone(zone_of(zone))
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The zone. Raises ValueError: there is none of that name."""
     try:
-        return instant.astimezone(ZoneInfo(zone))
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError):
         raise ValueError("the doctor's time zone is none") from None
 
@@ -155,10 +160,10 @@ def _facts(letter: Letter, clinic: Clinic, language: str) -> list[tuple[str, str
     starts, here = local(visit.starts_at, visit.time_zone), local(visit.starts_at, clinic.time_zone)
     facts = [
         (_("When"), times.day(starts, language)),
-        (_("Time"), f"{_hours(visit, visit.time_zone, language)}, {times.zone(starts, language)}"),
+        (_("Time"), f"{_hours(visit, visit.time_zone, language)}, {_zone(visit, visit.time_zone, language)}"),
     ]
     if here.utcoffset() != starts.utcoffset():
-        there = f"{_span(visit, clinic.time_zone, language)}, {times.zone(here, language)}"
+        there = f"{_span(visit, clinic.time_zone, language)}, {_zone(visit, clinic.time_zone, language)}"
         facts.append((_("In the clinic’s time"), there))
     if letter.kind is Kind.RESCHEDULE:
         facts.append((_("Before"), _before(letter, visit, language)))
@@ -171,9 +176,9 @@ def _before(letter: Letter, visit: Visit, language: str) -> str:
     if previous is None:
         raise ValueError("the letter does not know what was before")
     parts = [_span(previous, previous.time_zone, language)]
-    was, now = local(previous.starts_at, previous.time_zone), local(visit.starts_at, visit.time_zone)
-    if was.utcoffset() != now.utcoffset():
-        parts.append(times.zone(was, language))
+    was = _zone(previous, previous.time_zone, language)
+    if was != _zone(visit, visit.time_zone, language):
+        parts.append(was)
     if _doctor(previous) != _doctor(visit):
         parts.append(_doctor(previous))
     if previous.visit_type_name != visit.visit_type_name:
@@ -196,6 +201,12 @@ def _hours(visit: Visit, zone: str, language: str) -> str:
     if starts.date() == ends.date():
         return _("%(from)s to %(until)s") % at
     return _("%(from)s to %(end_day)s, %(until)s") % at
+
+
+def _zone(visit: Visit, zone: str, language: str) -> str:
+    """Both where the clocks are changed during the visit, which may end before it starts by them."""
+    at = local(visit.starts_at, zone), local(visit.ends_at, zone)
+    return " → ".join(dict.fromkeys(times.zone(one, language) for one in at))
 
 
 def _link(letter: Letter, clinic: Clinic, language: str) -> Link:

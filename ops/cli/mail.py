@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from ops.cli.options import DATA_DIR, AsJson, DataDir
+from ops.cli.options import DATA_DIR, LAST_MAX, AsJson, DataDir
 
 mail = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @mail.command("list")
 def list_(
-    last: Annotated[int, typer.Option(metavar="N", help="the last so many", min=1)] = 50,
+    last: Annotated[int, typer.Option(metavar="N", help="the last so many", min=1, max=LAST_MAX)] = 50,
     data: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from ops.cli.options import DATA_DIR, AsJson, DataDir
+from ops.cli.options import DATA_DIR, LAST_MAX, AsJson, DataDir
 
 notify = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -17,7 +17,9 @@ def list_(
     state: Annotated[
         list[str] | None, typer.Option(metavar="STATE", help=f"{STATES}; may be repeated")
     ] = None,
-    last: Annotated[int, typer.Option(metavar="N", help="at most so many, the latest", min=1)] = 50,
+    last: Annotated[
+        int, typer.Option(metavar="N", help="at most so many, the latest", min=1, max=LAST_MAX)
+    ] = 50,
     data: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:

@@ -11,4 +11,5 @@ DATA_DIR = Path(".clinic")
 DataDir = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="data folder of the embedded stack", show_default=True)
 ]
+LAST_MAX = 1_000_000
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]

@@ -52,6 +52,24 @@ class TestACalendarEntry:
         assert appointment["id"] in event["UID"]
         assert "knee" not in calendar.to_ical().decode()
 
+    @pytest.mark.parametrize("minutes", [-90, -45, -15, 0, 30, 60])
+    async def test_is_right_in_the_hour_that_comes_twice(self, shared: Clinic, minutes: int) -> None:
+        """There, a local time is the first of the two (RFC 5545, section 3.3.5)."""
+        doctor_id, patient = await shared.doctor(), await shared.patient()
+        path = await booked(shared, patient.headers, doctor_id, (await shared.slots(doctor_id))[0])
+        starts = datetime(2026, 10, 25, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+        ends = starts + timedelta(minutes=30)
+        await shared.postgres.execute(
+            "UPDATE booking.appointments SET starts_at = $2, ends_at = $3, occupied = tstzrange($2, $3)"
+            " WHERE id = $1",
+            *(path.rpartition("/")[2], starts, ends),
+        )
+
+        _, event = await entry(shared, path)
+
+        for name, at in (("DTSTART", starts), ("DTEND", ends)):
+            assert event.decoded(name).astimezone(UTC) == at
+
     async def test_is_the_same_entry_through_every_change(self, shared: Clinic) -> None:
         one, two, patient = await shared.doctor(), await shared.doctor(name="Dr. Two"), await shared.patient()
         free = await shared.slots(one)

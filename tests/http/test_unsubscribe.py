@@ -38,6 +38,14 @@ def page(response: httpx.Response) -> str:
     return html.unescape(response.text)
 
 
+def nested(depth: int) -> bytes:
+    """Multiparts in multiparts, of which the outermost has the boundary 0."""
+    return b"".join(
+        b"--%d\r\nContent-Type: multipart/mixed; boundary=%d\r\n\r\n" % (number, number + 1)
+        for number in range(depth)
+    )
+
+
 class TestOneClick:
     @pytest.mark.parametrize(
         "form", [{"data": ONE_CLICK}, {"files": {"List-Unsubscribe": (None, "One-Click")}}]
@@ -173,6 +181,8 @@ class TestWhatIsNoOneClick:
             (b"List-Unsubscribe=%ff", URLENCODED, 400, "malformed_json"),
             (b"no multipart", "multipart/form-data", 400, "malformed_json"),
             (b"no multipart", "multipart/form-data; boundary=x", 400, "malformed_json"),
+            (nested(2), "multipart/form-data; boundary=0", 400, "malformed_json"),
+            (nested(1_100), "multipart/form-data; boundary=0", 400, "malformed_json"),
             (b"a=" + b"a" * BODY_BYTES_MAX, URLENCODED, 413, "body_too_large"),
         ],
     )

@@ -18,6 +18,7 @@ from tests.notify.office import Office, bookings
 from tests.processes import environment
 
 MONTH = timedelta(days=30)
+SUBJECT = r"Grüße[/b]\[/b]:bee:"  # which is no markup
 
 
 def clinic(office: Office, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,7 +102,10 @@ async def test_a_letter_is_shown_whole(office: Office) -> None:
 
 
 def test_misuse_is_told(tmp_path: Path) -> None:
-    for arguments in (["list", "--state", "lost"], ["retry"], ["retry", "--all", str(clock.new_id())]):
+    for arguments in (
+        *(["list", "--state", "lost"], ["list", "--last", "9" * 20]),
+        *(["retry"], ["retry", "--all", str(clock.new_id())]),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "ops.cli", "notify", *arguments, "--data", tmp_path],
             capture_output=True,
@@ -120,7 +124,7 @@ async def test_the_sinks_keep_what_they_get_and_number_it(stack: EmbeddedStack) 
 
     before = json.loads((await asyncio.to_thread(mail, "list", "--json", "--last", "1")).stdout)
     number = before[0]["number"] if before else 0
-    await send_mail(settings.smtp_port, "Jörg <j@example.org>", "Grüße [/b]")
+    await send_mail(settings.smtp_port, "Jörg <j@example.org>", SUBJECT)
     assert settings.sms_url is not None
     async with httpx.AsyncClient(trust_env=False) as http:
         text = {"to": "+4930123456", "text": "Moin"}
@@ -130,10 +134,10 @@ async def test_the_sinks_keep_what_they_get_and_number_it(stack: EmbeddedStack) 
 
     done = await asyncio.to_thread(mail, "list", "--json", "--last", "2")
     assert [(one["number"], one["channel"], one["subject"]) for one in json.loads(done.stdout)] == [
-        (number + 1, "mail", "Grüße [/b]"),
+        (number + 1, "mail", SUBJECT),
         (number + 2, "sms", "Moin"),
     ]
-    assert "Grüße [/b]" in (await asyncio.to_thread(mail, "list")).stdout
+    assert SUBJECT in (await asyncio.to_thread(mail, "list")).stdout
     shown = (await asyncio.to_thread(mail, "show", str(number + 1), "--part", "text")).stdout
     assert shown == "Zum Beispiel.\n.\n"
     raw = (await asyncio.to_thread(mail, "show", str(number + 1))).stdout

@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+
 from contracts.topics import LOGIN_CHALLENGES
+from infra import clock
 from infra.kafka import topic_name
 from infra.redis import connect
 from notifier.main import running_notifier
@@ -52,6 +55,16 @@ async def test_a_code_is_not_sent_once_it_has_expired(office: Office) -> None:
         await office.reaches("dropped", kind="login_code")
     assert [row["state"] for row in await office.rows()] == ["dropped"]
     assert office.smtp.mails == []
+
+
+async def test_a_code_is_due_at_once_whatever_the_hosts_clock_says(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + timedelta(minutes=5))
+    async with running_notifier(office.settings):
+        await office.challenge((await office.patients(1))[0])
+        await office.reaches("sent", timeout_s=30)
 
 
 async def test_a_code_that_redis_has_lost_is_dropped(office: Office) -> None:

@@ -1,13 +1,20 @@
 """Each event is planned for once, and the latest version of an appointment is what counts."""
 
+import email
+import email.policy
 from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from contracts.commands import Outcome
 from contracts.events import CancelledBy, Fact, OutcomeRecorded
 from infra import clock
+from notifier.content import times
 from notifier.main import running_notifier
+from ops.notify import retry_letters
 from tests.notify.facts import DOCTOR, OTHER_DOCTOR, booked, cancelled, moved
-from tests.notify.office import Office
+from tests.notify.office import Office, bookings
 
 MONTH = timedelta(days=30)
 HOUR = timedelta(hours=1)
@@ -120,6 +127,53 @@ async def test_a_notifier_that_is_new_to_an_old_log_reminds_and_mails_nothing_of
     assert len(office.smtp.mails) == 1
     assert [kind for kind, _, state in await office.states(state="planned")] == ["reminder"] * 42
     assert await office.rows(state="sending") == []
+
+
+async def test_what_is_too_late_when_it_is_planned_is_seen_and_can_be_sent(office: Office) -> None:
+    """The notifier was away for longer than notices are tried."""
+    await office.postgres.execute("UPDATE notify.origin SET at = at - interval '30 days'")
+    first, second = bookings(await office.patients(2))
+    await office.doctor()
+    await office.send(first, second, decided_at=clock.now() - timedelta(hours=100))
+    await office.send(cancelled(second), decided_at=clock.now() - timedelta(hours=73))
+    async with running_notifier(office.settings):
+        await office.reaches("undeliverable", 2, reason="too late")
+        assert office.smtp.mails == []
+        await retry_letters(office.settings, None, as_json=False)
+        await office.reaches("sent", 2)
+    assert await office.states(state="sent") == [
+        ("cancellation", None, "sent"),
+        ("confirmation", None, "sent"),
+    ]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_move_is_from_where_the_patient_believed_it_to_be(office: Office, at_once: bool) -> None:
+    """Not from where an earlier one put it that nobody was told of; but from there if they were."""
+    first = booked((await office.patients(1))[0], clock.now() + MONTH)
+    second = moved(first, first.starts_at + 24 * HOUR)
+    third = moved(second, first.starts_at + 48 * HOUR)
+    fourth = moved(third, first.starts_at + 72 * HOUR)
+    await office.doctor()
+    async with running_notifier(office.settings):
+        await office.send(first)
+        await office.reaches("sent")
+    away = office.smtp.rule("connect", "hold")
+    if at_once:
+        await office.send(second, third)
+    async with running_notifier(office.settings):
+        for fact in () if at_once else (second, third):
+            await office.send(fact)
+            await office.takes_in()
+        away.lift()
+        await office.reaches("sent", 2)
+        await office.send(fourth)
+        await office.reaches("sent", 3)
+    for mail, believed in zip(office.smtp.mails[1:], (first, third), strict=True):
+        body = email.message_from_string(mail.content, policy=email.policy.default).get_body(("plain",))
+        assert body is not None
+        day = times.day(believed.starts_at.astimezone(ZoneInfo("Europe/Berlin")), "en")
+        assert f"\nBefore: {day}, " in body.get_content()
 
 
 async def test_a_visit_that_is_over_is_not_reminded_of(office: Office) -> None:

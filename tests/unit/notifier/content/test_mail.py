@@ -11,6 +11,7 @@ from notifier.content import Kind, Letter, compose_mail
 from tests.unit.notifier.content.writing import (
     ADA,
     CLINIC,
+    HALF_AN_HOUR,
     KATHMANDU,
     KEYS,
     PATIENT,
@@ -112,6 +113,18 @@ class TestWhatItSays:
         there = "Tuesday, 1 December 2026, 19:10 to 19:40, Central European Standard Time (UTC+01:00)"
         assert f"In the clinic’s time: {there}\n" in plain(mail)
 
+    def test_a_visit_during_which_clocks_are_changed_has_both_zones(self) -> None:
+        summer = "Central European Summer Time (UTC+02:00)"
+        winter = "Central European Standard Time (UTC+01:00)"
+        change = datetime(2026, 10, 25, 1, tzinfo=UTC)
+        during, later = visit(change - HALF_AN_HOUR / 2), visit(change + HALF_AN_HOUR, version=2)
+
+        text = plain(mailed(letter(Kind.CONFIRMATION, during)))
+        assert f"Time: 02:45 to 02:15, {summer} → {winter}\n" in text
+        text = plain(mailed(letter(Kind.RESCHEDULE, later, previous=during)))
+        assert f"Time: 02:30 to 03:00, {winter}\n" in text
+        assert f"Before: Sunday, 25 October 2026, 02:45 to 02:15, {summer} → {winter}\n" in text
+
     @pytest.mark.parametrize("kind", list(Kind))
     @pytest.mark.parametrize("language", ["en", "de"])
     def test_nobody_is_greeted_without_a_name(self, kind: Kind, language: str) -> None:
@@ -156,6 +169,15 @@ class TestItsForm:
         first, again = (compose_mail(letter(kind), CLINIC) for _ in range(2))
 
         assert first.as_bytes(policy=policy) == again.as_bytes(policy=policy)
+
+    @pytest.mark.parametrize("kind", list(Kind))
+    @pytest.mark.parametrize("language", ["en", "de"])
+    def test_no_encoded_line_is_longer_than_76(self, kind: Kind, language: str) -> None:
+        long = replace(ADA, name="Zoë " * 40, language=language)
+
+        for one in compose_mail(letter(kind, recipient=long), CLINIC).walk():
+            if not one.is_multipart():
+                assert max(map(len, str(one.get_payload()).splitlines())) <= 76
 
     def test_headers_are_as_they_were_set(self) -> None:
         composed = compose_mail(
@@ -221,64 +243,6 @@ class TestItsHeaders:
         [link] = [one for one in lines if one.startswith(b"List-Unsubscribe: ")]
         assert link.startswith(f"List-Unsubscribe: <https://{domain}/clinic/v1/unsubscribe/".encode())
         assert link.endswith(b">")
-
-
-class TestAddresses:
-    @pytest.mark.parametrize(
-        ("given", "written"),
-        [
-            ("o'brien+tag@example.org", "o'brien+tag@example.org"),
-            ("Ada@Example.ORG", "Ada@Example.ORG"),
-            ("ada@münchen.example", "ada@xn--mnchen-3ya.example"),
-            ("ada@xn--mnchen-3ya.example", "ada@xn--mnchen-3ya.example"),
-            ("ada@localhost", "ada@localhost"),
-            (f"{'a' * 64}@example.org", f"{'a' * 64}@example.org"),
-        ],
-    )
-    def test_that_can_be_written_to(self, given: str, written: str) -> None:
-        mail = mailed(letter(Kind.CONFIRMATION, recipient=replace(ADA, email=given)))
-
-        [to] = mail["To"].addresses
-        assert to.addr_spec == written
-
-    @pytest.mark.parametrize(
-        "given",
-        [
-            *("", "ada", "@example.org", "ada@", "a@b@c", "ada @example.org", "<ada@example.org>"),
-            *(
-                "a..b@example.org",
-                ".a@example.org",
-                '"a b"@example.org',
-                "ada,@example.org",
-                "a:b@example.org",
-            ),
-            *(
-                "ada@example..org",
-                "ada@-example.org",
-                "ada@exa_mple.org",
-                "ada@[192.0.2.1]",
-                "ada@example.org.",
-            ),
-            *(f"{'a' * 65}@example.org", f"ada@{'a' * 64}.org", f"ada@{'a.' * 127}org"),
-        ],
-    )
-    def test_that_cannot(self, given: str) -> None:
-        with pytest.raises(ValueError, match="the mail address"):
-            compose_mail(letter(Kind.CONFIRMATION, recipient=replace(ADA, email=given)), CLINIC)
-
-    def test_that_would_need_smtputf8(self) -> None:
-        with pytest.raises(ValueError, match="local part that cannot be written to"):
-            compose_mail(letter(Kind.CONFIRMATION, recipient=replace(ADA, email="jörg@example.org")), CLINIC)
-
-    def test_that_the_library_would_take_for_another(self) -> None:
-        with pytest.raises(ValueError, match="domain that cannot be written to"):
-            compose_mail(
-                letter(Kind.CONFIRMATION, recipient=replace(ADA, email="ada@straße.example")), CLINIC
-            )
-
-    def test_that_is_none(self) -> None:
-        with pytest.raises(ValueError, match="the mail address"):
-            compose_mail(letter(Kind.CONFIRMATION, recipient=replace(ADA, email=None)), CLINIC)
 
 
 @pytest.mark.parametrize(
