@@ -21,11 +21,11 @@ class DeferredError(NotDeliveredError):
 
 
 class BrokenError(NotDeliveredError):
-    """The connection broke over this letter. It may have arrived, if it was begun."""
+    """The connection broke over this letter. It alone leaves open whether a begun one arrived."""
 
 
 class AwayError(NotDeliveredError):
-    """The server is away, or takes nothing from us at all: no letter's fault."""
+    """The server is away, or does not let us in, whatever the letter: it has not looked at it."""
 
 
 class OvertakenError(Exception):

@@ -41,8 +41,9 @@ from notifier.waking import listen
 GROUP = "notifier"
 SCHEMA = "notify"
 SMS_WORKERS = 4
-# A transaction per partition side by side; the senders' claims and marks; one that listens.
-CONNECTIONS_MAX = EVENTS.partitions + LOGIN_CHALLENGES.partitions + 6
+# A transaction per partition side by side; the senders' claims (two lanes, two channels) and marks; one that
+# listens.
+CONNECTIONS_MAX = EVENTS.partitions + LOGIN_CHALLENGES.partitions + 8
 # Whoever freezes inside its transaction must not keep the next owner of the partition from going on.
 SESSION = {"idle_in_transaction_session_timeout": "5s"}
 
@@ -76,7 +77,11 @@ async def running_notifier(settings: Settings) -> AsyncIterator[None]:
         lines = _lines(settings, keys, outbox, lease, wake)
         letters, codes = Letters(keys), Codes(redis, keys, settings.namespace)
         lanes: tuple[Lane, ...] = get_args(Lane)
-        claimers += [Claimer(lane, outbox, letters, codes, lines, lease) for lane in lanes]
+        claimers += [
+            Claimer(lane, channel, outbox, letters, codes, lines, lease)
+            for channel in lines
+            for lane in lanes
+        ]
         events, challenges = _consumers(settings, pool, Planner(await terms(settings, pool)))
         await exits.enter_async_context(
             running(

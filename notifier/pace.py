@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from uuid import UUID
 
 from notifier.metrics import CHANNEL_CLOSED
 
@@ -12,7 +13,9 @@ PAUSE_S_MAX = 60.0
 # a second it takes some 8 seconds to ten, 16 to fifty, 28 to a thousand.
 START_PER_S = 1.0
 GROWTH_PER_S = 0.25
-# So many messages put off in a row are the server's trouble, not theirs.
+# A sleep is never exact: what is lost by it, up to this, is made up for.
+LATE_S_MAX = 0.05
+# So many different messages put off in a row are the server's trouble, not theirs.
 DEFERRED_IN_A_ROW_MAX = 5
 
 
@@ -26,7 +29,7 @@ class Pace:
         self._next_turn_s = 0.0
         self._opens_at_s = 0.0
         self._pauses = 0
-        self._deferred = 0
+        self._deferred: set[UUID] = set()
         CHANNEL_CLOSED.labels(channel).set(0)
 
     @property
@@ -40,32 +43,33 @@ class Pace:
         return max(0.0, self._opens_at_s - time.monotonic())
 
     async def turn(self) -> None:
-        """Wait for the next turn to send a message."""
-        while True:
-            now_s = time.monotonic()
-            turn_s = max(now_s, self._next_turn_s)
-            self._next_turn_s = turn_s + 1 / self._rate_per_s
-            if turn_s > now_s:
-                await asyncio.sleep(turn_s - now_s)
-            if not self.closed_for_s:
-                return
+        """Wait until a message may be sent. One may wait at a time."""
+        while (wait_s := self._next_turn_s - time.monotonic()) > 0:  # noqa: ASYNC110 (until a time)
+            await asyncio.sleep(wait_s)  # a pause may come meanwhile
+
+    def take(self) -> None:
+        """Use the turn that was waited for."""
+        now_s = time.monotonic()
+        late = now_s - self._next_turn_s > LATE_S_MAX
+        self._next_turn_s = (now_s if late else self._next_turn_s) + 1 / self._rate_per_s
 
     def delivered(self) -> None:
         """The server took a message."""
-        self._deferred = self._pauses = 0
+        self._deferred.clear()
+        self._pauses = 0
         self._rate_per_s = min(self._limit_per_s, self._rate_per_s + GROWTH_PER_S)
         if not self.closed_for_s:
             CHANNEL_CLOSED.labels(self._channel).set(0)
 
     def answered(self) -> None:
         """The server refused one message for good: it is there."""
-        self._deferred = 0
+        self._deferred.clear()
 
-    def deferred(self) -> None:
-        """The server put one message off."""
-        self._deferred += 1
-        if self._deferred >= DEFERRED_IN_A_ROW_MAX:
-            self._deferred = 0
+    def deferred(self, id_: UUID) -> None:
+        """The server put this message off."""
+        self._deferred.add(id_)
+        if len(self._deferred) >= DEFERRED_IN_A_ROW_MAX:
+            self._deferred.clear()
             self.close()
 
     def close(self) -> float:

@@ -15,7 +15,7 @@ from infra.postgres import CONFLICTS, is_outage
 from notifier.codes import Codes
 from notifier.content import Kind, Letter
 from notifier.letters import Dropped, Letters, Missing, TooLate
-from notifier.line import Held, Line, settle
+from notifier.line import Held, Line
 from notifier.outbox import Lane, Outbox, Settlement
 from notifier.pace import retry_after_s
 
@@ -29,29 +29,33 @@ SLEEP_S_MIN = 0.1
 RETRY_S = 0.5
 MISSING_RETRY_S = (0.5, 60.0)
 MISCONFIGURED_RETRY_S = 60.0
-STOP_TIMEOUT_S = 3.0
+# What is cut off between the last dot and the answer is sent again. It gets the time there is: whoever stops
+# us kills us after 15 s.
+STOP_TIMEOUT_S = 12.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Claimer:
-    """Claims the letters of one lane, as many as can be delivered soon."""
+    """Claims the letters of one lane for one channel, as many as can be delivered soon."""
 
     def __init__(
         self,
         lane: Lane,
+        channel: str,
         outbox: Outbox,
         letters: Letters,
         codes: Codes,
         lines: Mapping[str, Line],
         lease: timedelta,
     ) -> None:
-        """`lines` by the channel's name; there is always `mail`."""
+        """`lines` are those of all channels, by name."""
         self._lane = lane
         self._outbox = outbox
         self._letters = letters
         self._codes = codes
-        self._lines = lines
+        self._line = lines[channel]
+        self._others = {name: line for name, line in lines.items() if name != channel}
         self._lease = lease
         self._held = 0
         self._wake = asyncio.Event()
@@ -85,26 +89,23 @@ class Claimer:
 
     async def _claim(self) -> float | None:
         """Claim once. Returns how long nothing can be done but by a wake-up, seconds."""
-        # Where a channel is closed, what it would get is better not claimed; but others may be open.
-        closed_for_s = min(line.pace.closed_for_s for line in self._lines.values())
-        if closed_for_s:
-            return closed_for_s
+        if self._line.pace.closed_for_s:
+            return self._line.pace.closed_for_s
         held_max = self._held_max()
         free = held_max - self._held
         if free < (held_max + 1) // 2:
             return SLEEP_S_MAX  # whoever settles a letter wakes us
-        rows = await self._outbox.claim(self._lane, free)
+        rows = await self._outbox.claim(self._lane, list(self._others), free)
         until_s = time.monotonic() + self._lease.total_seconds()
         await asyncio.gather(*(self._take(row, until_s) for row in rows))
         if len(rows) == free:
             return None
-        due_s = await self._outbox.next_due_s(self._lane)
+        due_s = await self._outbox.next_due_s(self._lane, list(self._others))
         return SLEEP_S_MAX if due_s is None else min(SLEEP_S_MAX, max(SLEEP_S_MIN, due_s))
 
     def _held_max(self) -> int:
-        rate_per_s = max(line.pace.rate_per_s for line in self._lines.values())
         held_s_max = min(HELD_S_MAX, self._lease.total_seconds() / 4)
-        return max(1, min(HELD_MAX[self._lane], int(held_s_max * rate_per_s)))
+        return max(1, min(HELD_MAX[self._lane], int(held_s_max * self._line.pace.rate_per_s)))
 
     async def _wait(self, for_s: float | None) -> None:
         if for_s:
@@ -116,12 +117,21 @@ class Claimer:
         self._held += 1
         letter = await self._letter(row)
         if isinstance(letter, Settlement):
-            await settle(self._outbox, letter, row["kind"])
+            await self._outbox.settle(letter, row["kind"])
             self._done()
             return
-        line = self._lines.get(letter.recipient.channel) or self._lines["mail"]
         due_s = time.monotonic() - row["age_s"]
-        line.put(Held(letter, row["claim"], row["tries"], row["sends"], due_s, until_s, self._done))
+        held = Held(
+            *(letter, row["claim"], row["tries"], row["sends"], row["profile"]),
+            due_s=due_s,
+            until_s=until_s,
+            done=self._done,
+        )
+        other = self._others.get(letter.recipient.channel)
+        if other is None:
+            self._line.put(held)
+        else:
+            other.release(held)  # so that its own claimers know it
 
     def _done(self) -> None:
         self._held -= 1

@@ -11,13 +11,11 @@ from infra.settings import Settings
 from notifier.channels import AwayError, Begin, BrokenError, DeferredError, NotDeliveredError, RefusedError
 from notifier.content import Clinic, Letter, compose_sms
 
-REFUSE_US = (
-    httpx.codes.UNAUTHORIZED,
+# Some gateways say these of one recipient; where they mean all, somebody can mend it.
+NOT_NOW = (
     httpx.codes.PAYMENT_REQUIRED,
     httpx.codes.FORBIDDEN,
     httpx.codes.NOT_FOUND,
-)
-NOT_NOW = (
     httpx.codes.REQUEST_TIMEOUT,
     httpx.codes.CONFLICT,
     httpx.codes.TOO_EARLY,
@@ -90,7 +88,7 @@ def _filled(template: Any, values: dict[str, str]) -> Any:
 def _problem(status: int) -> NotDeliveredError | None:
     if 200 <= status <= 299:
         return None
-    if status in REFUSE_US:
+    if status == httpx.codes.UNAUTHORIZED:
         return AwayError(f"the gateway does not let us in: {status}")
     if status in NOT_NOW:
         return DeferredError(f"put off: {status}")

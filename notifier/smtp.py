@@ -22,9 +22,12 @@ from infra.errors import MisconfiguredError
 from infra.settings import Settings
 from notifier.channels import AwayError, Begin, BrokenError, DeferredError, NotDeliveredError, RefusedError
 from notifier.content import Clinic, Letter, compose_mail
+from notifier.content.text import mail_address
 
 IDLE_S = 10.0
 SHUTTING_DOWN = 421
+# RFC 4954, section 6, and what servers said before it: nobody is let in without a login, or another one.
+NOT_LET_IN = (530, 535, 538)
 EIGHT_BIT = email.policy.SMTP
 SEVEN_BIT = EIGHT_BIT.clone(cte_type="7bit")
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
@@ -59,7 +62,7 @@ class SmtpChannel:
     async def _deliver(
         self, connection: _Connection, message: EmailMessage, begin: Begin, *, fresh: bool
     ) -> bool:
-        """False: the server had closed the connection while nobody used it."""
+        """False: the server would not use the kept connection any more."""
         connection.messages += 1
         try:
             await self._transaction(connection.smtp, message, begin, fresh=fresh)
@@ -84,9 +87,11 @@ class SmtpChannel:
             try:
                 await smtp.mail(sender, options=["BODY=8BITMIME"] if eight_bit else [])
             except (SMTPServerDisconnected, SMTPSenderRefused) as error:
-                stale = isinstance(error, SMTPServerDisconnected) or error.code == SHUTTING_DOWN
-                if stale and not fresh:
-                    raise _StaleError from None
+                code = error.code if isinstance(error, SMTPSenderRefused) else SHUTTING_DOWN
+                if 400 <= code <= 499:
+                    smtp.close()  # it may be this connection that has had enough
+                    if not fresh:
+                        raise _StaleError from None
                 raise
             await smtp.rcpt(recipient)
             content = message.as_bytes(policy=EIGHT_BIT if eight_bit else SEVEN_BIT)
@@ -111,7 +116,7 @@ class SmtpChannel:
             username=settings.smtp_username,
             password=password.get_secret_value() if password else None,
             # What the server calls us in its log; looking up our own name may take long.
-            local_hostname=settings.mail_sender.rpartition("@")[2],
+            local_hostname=mail_address(settings.mail_sender).rpartition("@")[2],
             timeout=settings.smtp_timeout_s,
             use_tls=settings.smtp_tls == "implicit",
             start_tls=settings.smtp_tls == "starttls",
@@ -148,15 +153,15 @@ class SmtpChannel:
 
     async def close(self) -> None:
         """Say good-bye on the connections that are left."""
-        while self._idle:
-            smtp = self._kept().smtp
-            with contextlib.suppress(SMTPException, OSError):
-                await smtp.quit(timeout=1.0)
+        connections = [self._kept().smtp for _ in range(len(self._idle))]
+        # Whoever stops us does not wait for long.
+        await asyncio.gather(*(smtp.quit(timeout=1.0) for smtp in connections), return_exceptions=True)
+        for smtp in connections:
             smtp.close()
 
 
 class _StaleError(NotDeliveredError):
-    """A kept connection was closed by the server: nothing was sent on it."""
+    """A kept connection was of no use any more: nothing was sent on it."""
 
 
 def _context(settings: Settings) -> ssl.SSLContext | None:
@@ -178,8 +183,11 @@ def _refusal(error: SMTPResponseException) -> NotDeliveredError:
     enhanced = _ENHANCED_CODE.match(error.message)
     said = f"{error.code} {enhanced[0]}" if enhanced else str(error.code)
     at = " for its recipient" if isinstance(error, SMTPRecipientRefused) else ""
-    if error.code == SHUTTING_DOWN:
-        return AwayError(f"the server goes away: {said}")
+    if isinstance(error, SMTPSenderRefused):
+        if error.code == SHUTTING_DOWN:
+            return AwayError(f"the server goes away: {said}")
+        if error.code in NOT_LET_IN:
+            return AwayError(f"it does not let us in: {said}")
     if 500 <= error.code <= 599:
         return RefusedError(f"refused{at}: {said}")
     if 400 <= error.code <= 499:

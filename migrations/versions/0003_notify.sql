@@ -70,7 +70,8 @@ CREATE TABLE notify.notifications (
     claim          integer     NOT NULL DEFAULT 0, -- counts its claims: the fence between two senders
     claimed_until  timestamptz, -- a sender has it until then
     tries          integer     NOT NULL DEFAULT 0, -- that failed
-    sends          integer     NOT NULL DEFAULT 0, -- begun; more than one: the patient may have it twice
+    sends          integer     NOT NULL DEFAULT 0, -- begun, and not known to have failed; more than one: the patient may have it twice
+    channel        text, -- by which it goes, once a sender has looked
     finished_at    timestamptz,
     CHECK ((appointment_id IS NULL) = (version IS NULL)),
     CHECK ((kind = 'reminder') = (hours_before IS NOT NULL)),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings
+from tests.notify.gateway import Gateway, running_gateway
 from tests.notify.office import Office
 from tests.notify.office import office as running_office
 
@@ -15,3 +16,10 @@ async def office(settings: Settings, template: str, tmp_path: Path) -> AsyncIter
     """A database, topics and an SMTP server of the test's own; the notifier is left to the test."""
     async with running_office(settings, template, tmp_path) as office:
         yield office
+
+
+@pytest.fixture
+async def gateway(office: Office) -> AsyncIterator[Gateway]:
+    """Text messages go here."""
+    async with running_gateway(office) as gateway:
+        yield gateway

@@ -43,6 +43,21 @@ async def test_codes_overtake_what_waits(office: Office) -> None:
         assert len(await office.rows(state="sent")) < 90, "the others were not waited for"
 
 
+async def test_codes_do_not_wait_for_the_answers_to_other_letters(office: Office) -> None:
+    office.settings = office.settings.model_copy(
+        update={"smtp_accept_timeout_s": 60.0, "smtp_connections": 4}
+    )
+    patients = await office.patients(5)
+    await office.doctor()
+    async with running_notifier(office.settings):
+        with office.smtp.held("reply", times=4):
+            await office.send(*bookings(patients[:4]))
+            await office.smtp.reaches("reply", 4)
+            await office.challenge(patients[4])
+            await office.reaches("sent", kind="login_code", timeout_s=10)
+            assert await office.rows(kind="confirmation", state="sent") == []
+
+
 async def test_a_code_is_not_sent_once_it_has_expired(office: Office) -> None:
     [patient] = await office.patients(1)
     office.smtp.rule("mail", "421 4.3.2 not now")

@@ -5,10 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from contracts.events import AppointmentBooked
 from notifier.main import running_notifier
 from tests.notify.office import Office, bookings
+from tests.notify.smtp_server import Step
 
 
 @contextlib.asynccontextmanager
@@ -53,9 +55,9 @@ async def test_what_is_put_off_is_tried_again(office: Office) -> None:
     ],
 )
 async def test_what_is_refused_for_good_is_undeliverable_with_the_reason(
-    office: Office, step: str, reply: str, reason: str
+    office: Office, step: Step, reply: str, reason: str
 ) -> None:
-    office.smtp.rule(step, reply)  # type: ignore[arg-type]
+    office.smtp.rule(step, reply)
     async with notified(office, 2):
         await office.reaches("undeliverable", 2)
     assert {row["reason"] for row in await office.rows(kind="confirmation")} == {reason}
@@ -71,8 +73,8 @@ async def test_one_who_is_refused_does_not_hold_up_the_others(office: Office) ->
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data"])
-async def test_hung_up_before_the_end_of_the_message_it_arrives_once(office: Office, step: str) -> None:
-    office.smtp.rule(step, "drop", times=1)  # type: ignore[arg-type]
+async def test_hung_up_before_the_end_of_the_message_it_arrives_once(office: Office, step: Step) -> None:
+    office.smtp.rule(step, "drop", times=1)
     async with notified(office):
         await office.reaches("planned", tries=1)
         await office.hurry()
@@ -138,6 +140,63 @@ async def test_a_connection_that_the_server_has_closed_meanwhile_is_replaced(off
         await office.send(*bookings(await office.patients(1)))
         await office.reaches("sent", 2)
     assert [row["tries"] for row in await office.rows(kind="confirmation")] == [0, 0]
+
+
+async def test_a_kept_connection_that_has_had_enough_is_replaced(office: Office) -> None:
+    async with notified(office):
+        await office.reaches("sent")
+        office.smtp.rule("mail", "451 4.7.0 too many messages on this connection", times=1)
+        await office.send(*bookings(await office.patients(1)))
+        await office.reaches("sent", 2)
+    assert [row["tries"] for row in await office.rows(kind="confirmation")] == [0, 0]
+    assert office.smtp.steps("connect") == 2
+
+
+async def test_a_new_connection_that_takes_nothing_is_not_kept(office: Office) -> None:
+    office.smtp.rule("mail", "451 4.7.0 not now", times=1)
+    async with notified(office):
+        await office.reaches("planned", tries=1)
+        await office.hurry()
+        await office.reaches("sent")
+    assert office.smtp.steps("connect") == 2
+
+
+@pytest.mark.parametrize("code", [530, 535, 538])
+async def test_a_login_that_is_missing_costs_no_letter_a_try(office: Office, code: int) -> None:
+    rule = office.smtp.rule("mail", f"{code} 5.7.0 Authentication required")
+    async with notified(office, 3):
+        await office.reaches("planned", reason=f"it does not let us in: {code} 5.7.0")
+        rule.lift()
+        await office.reaches("sent", 3)
+    assert {(row["tries"], row["sends"]) for row in await office.rows(kind="confirmation")} == {(0, 1)}
+
+
+@pytest.mark.parametrize("step", ["data", "dot"])
+async def test_what_was_put_off_for_certain_does_not_count_as_sent_before(office: Office, step: Step) -> None:
+    office.smtp.rule(step, "451 4.3.0 not now", times=1)
+    repeats = REGISTRY.get_sample_value("clinic_notifier_repeats_total")
+    async with notified(office):
+        await office.reaches("planned", tries=1, sends=0)
+        await office.hurry()
+        await office.reaches("sent", sends=1)
+    assert REGISTRY.get_sample_value("clinic_notifier_repeats_total") == repeats
+
+
+async def test_a_clinic_with_an_international_domain_sends(office: Office) -> None:
+    office.settings = office.settings.model_copy(update={"mail_sender": "praxis@m\u00fcller.example"})
+    async with notified(office):
+        await office.reaches("sent")
+    [mail] = office.smtp.mails
+    assert "praxis@xn--mller-kva.example" in mail.content
+
+
+async def test_a_rate_slower_than_the_claims_last_is_kept_and_all_are_sent(office: Office) -> None:
+    """A letter that has waited too long for its turn is claimed again, and the turn is not lost."""
+    office.settings = office.settings.model_copy(update={"smtp_rate_per_s": 0.4})
+    async with notified(office, 3):
+        await office.reaches("sent", 3, 20)
+    first, *_, last = office.smtp.mails
+    assert last.at - first.at >= 2 / 0.4 - 0.5
 
 
 async def test_a_message_that_kills_every_connection_does_not_hold_up_the_others(office: Office) -> None:

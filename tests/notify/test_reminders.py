@@ -129,6 +129,24 @@ async def test_whoever_wants_none_gets_none(office: Office, choice: str) -> None
     assert len(office.smtp.mails) == 1
 
 
+@pytest.mark.parametrize("choice", ["forgotten", "reminders_off"])
+async def test_whoever_says_so_while_it_is_on_its_way_gets_none(office: Office, choice: str) -> None:
+    """The reminder is claimed, and its connection is open already."""
+    await visit(office)
+    [row] = await office.rows(kind="confirmation")
+    await shifted(office, 48 * HOUR)
+    with office.smtp.held("mail") as held:
+        async with running_notifier(office.settings):
+            await office.smtp.reaches("mail", 2)
+            if choice == "forgotten":
+                await directory(office).forget(row["patient_id"])
+            else:
+                await without_reminders(office, row["patient_id"])
+            held.lift()
+            await office.reaches("dropped", reason=choice)
+    assert len(office.smtp.mails) == 1
+
+
 def directory(office: Office) -> Patients:
     """The patients, as the ingress keeps them."""
     return Patients(office.postgres, Keys.load(office.settings.master_key_file))
@@ -144,8 +162,8 @@ async def test_a_hundred_thousand_planned_reminders_cost_a_claim_nothing(office:
     await plan_many(office.postgres, MANY)
     for lane in KINDS:
         queries: list[tuple[str, tuple[object, ...]]] = [
-            (CLAIMS[lane], (50, timedelta(seconds=1))),
-            (NEXT_DUES[lane], ()),
+            (CLAIMS[lane], (["sms"], 50, timedelta(seconds=1), [])),
+            (NEXT_DUES[lane], (["sms"],)),
         ]
         for query, arguments in queries:
             plan = await explained(office.postgres, query, *arguments)

@@ -1,6 +1,7 @@
 """A channel's rate, its pauses and its slow start, on a clock that the test moves."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
@@ -34,6 +35,7 @@ async def turns(pace: Pace, time: Time, count: int) -> list[float]:
     at = []
     for _ in range(count):
         await pace.turn()
+        pace.take()
         at.append(time.now_s)
         pace.delivered()
     return [round(one - at[0], 3) for one in at]
@@ -81,22 +83,42 @@ async def test_several_who_find_the_server_away_pause_once(time: Time) -> None:
 async def test_a_turn_that_was_waited_for_is_not_given_while_it_is_closed(time: Time) -> None:
     pace = Pace("test", 10)
     await pace.turn()
+    pace.take()
     paused_s = pace.close()
     began_s = time.now_s
     await pace.turn()
     assert time.now_s - began_s >= paused_s - 1e-6
 
 
-async def test_only_many_put_off_in_a_row_are_the_servers_trouble(time: Time) -> None:
+async def test_only_many_different_ones_put_off_in_a_row_are_the_servers_trouble(time: Time) -> None:
     pace = Pace("test", 10)
+    ids = [UUID(int=number) for number in range(DEFERRED_IN_A_ROW_MAX)]
     for _ in range(3):
-        for _ in range(DEFERRED_IN_A_ROW_MAX - 1):
-            pace.deferred()
+        for id_ in ids[1:]:
+            pace.deferred(id_)
         pace.answered()
+    for _ in range(3 * DEFERRED_IN_A_ROW_MAX):
+        pace.deferred(ids[0])
     assert pace.closed_for_s == 0
-    for _ in range(DEFERRED_IN_A_ROW_MAX):
-        pace.deferred()
+    for id_ in ids:
+        pace.deferred(id_)
     assert pace.closed_for_s > 0
+
+
+async def test_a_turn_that_nobody_takes_is_neither_used_up_nor_saved_up(time: Time) -> None:
+    pace = Pace("test", 10)
+    for _ in range(5):
+        await pace.turn()
+        time.now_s += 1
+    assert await turns(pace, time, 3) == [0.0, 0.1, 0.2]
+
+
+async def test_sleeping_too_long_does_not_slow_it_down(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sleep(seconds: float) -> None:
+        time.now_s += seconds + 0.02
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert (await turns(Pace("test", 10), time, 11))[-1] == pytest.approx(1.0, abs=0.03)
 
 
 def test_a_message_is_tried_again_later_each_time_up_to_a_limit() -> None:
