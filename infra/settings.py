@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     )
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
-    smtp_connections: int = Field(default=4, ge=1, le=64, description="of each notifier, and one more for codes")
+    smtp_connections: int = Field(
+        default=4, ge=1, le=64, description="of each notifier, and one more for codes"
+    )
     smtp_messages_per_connection: int = Field(default=100, ge=1)
     smtp_rate_per_s: float = Field(default=50.0, gt=0, description="messages a second, of each notifier")
     smtp_timeout_s: float = Field(default=15.0, gt=0, description="for each answer of the server")
