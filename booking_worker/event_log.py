@@ -18,6 +18,7 @@ from infra.settings import Settings
 POLL_TIMEOUT_MS = 200
 # A fetch at the end of a partition holds up the next one for so long.
 FETCH_WAIT_MS_MAX = 10
+CUT_OFF_AFTER_S = 1.0
 # A sequence has fewer digits than a bigint.
 SEQUENCE_DIGITS_MAX = 18
 
@@ -74,13 +75,25 @@ class SharedConsumer:
         try:
             async with self._starting:
                 if self._consumer is None:
-                    self._consumer = await self._start()
+                    await self._start_whole()
+            assert self._consumer is not None, "it was started"
             yield self._consumer
         finally:
             self._users -= 1
             if self._users == 0 and self._consumer is not None:
                 consumer, self._consumer = self._consumer, None
                 await consumer.stop()
+
+    async def _start_whole(self) -> None:
+        starting = asyncio.create_task(self._start())
+        try:
+            self._consumer = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Cut off while it connects, aiokafka leaves that connection open.
+            await asyncio.wait([starting], timeout=CUT_OFF_AFTER_S)
+            if not starting.cancel() and starting.exception() is None:
+                self._consumer = starting.result()
+            raise
 
 
 def sequence_of(record: ConsumerRecord) -> int | None:

@@ -4,13 +4,17 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import ConsumerStoppedError
 from redis.asyncio import Redis
 
 from booking_worker import consumer, wake_up
+from booking_worker.event_log import SharedConsumer, start_consumer
 from booking_worker.main import running_worker
 from booking_worker.wake_up import WakeUps
 from contracts.command_resource import State
 from contracts.decision import Decision
+from contracts.topics import EVENTS
 from infra import clock
 from infra.settings import Settings
 from tests.clinic import CHECKUP, Clinic, ingress_process
@@ -78,3 +82,29 @@ def _doctor() -> dict[str, object]:
 
 def _decision() -> Decision:
     return Decision(clock.new_id(), None, State.FAILED, None, 0, 0, clock.now())
+
+
+async def test_a_consumer_that_is_being_started_is_not_cut_off(undecided: Clinic) -> None:
+    begun, started = asyncio.Event(), asyncio.Event()
+    made: list[AIOKafkaConsumer] = []
+
+    async def start() -> AIOKafkaConsumer:
+        begun.set()
+        await started.wait()
+        made.append(await start_consumer(undecided.settings, "tests", EVENTS))
+        return made[0]
+
+    async def use() -> None:
+        async with SharedConsumer(start).use():
+            raise AssertionError("it was cancelled before")
+
+    using = asyncio.create_task(use())
+    await begun.wait()
+    using.cancel()
+    started.set()
+    await asyncio.wait([using])
+
+    assert using.cancelled()
+    [consumer] = made
+    with pytest.raises(ConsumerStoppedError):
+        await consumer.getmany(timeout_ms=1)
