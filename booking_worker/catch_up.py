@@ -22,6 +22,7 @@ from booking_worker import sql
 from booking_worker.event_log import EventsInOrder, SharedConsumer, last_event, read_on, start_consumer
 from booking_worker.folding import Commands, NotYetError, OvertakenError, fold
 from booking_worker.recorded import Recorded, by_command
+from booking_worker.same_topic import AnotherTopicError
 from contracts.topics import EVENTS
 from infra.errors import MisconfiguredError
 from infra.kafka import topic_name
@@ -89,9 +90,7 @@ class CatchUp:
             position = await self._pool.fetchrow(sql.OPEN, self._topic, number, self._topic_id)
             assert position is not None, "it was inserted or is there"
             if position["topic_id"] != self._topic_id:
-                raise MisconfiguredError(
-                    f"{self._topic}, partition {number}: this topic is not the one that was decided so far."
-                )
+                raise AnotherTopicError(f"{self._topic}, partition {number}")
             if not await self._is_behind(number, position["event_count"], position["published_count"]):
                 return moved
             moved = True

@@ -7,6 +7,7 @@ import asyncpg
 from booking_worker import sql
 from booking_worker.incoming import Incoming
 from booking_worker.publisher import EventPublisher
+from booking_worker.same_topic import AnotherTopicError
 from booking_worker.store import Position
 from infra.errors import MisconfiguredError
 from scheduling.state import Doctor
@@ -95,7 +96,4 @@ class OwnedPartition:
 
     def _check_topic(self, remembered: UUID) -> None:
         if remembered != self._topic_id:
-            raise MisconfiguredError(
-                f"{self._name}: this topic is not the one that was decided so far (it has another id); "
-                "its commands would be decided in the name of others."
-            )
+            raise AnotherTopicError(self._name)

@@ -22,6 +22,12 @@ _log = structlog.get_logger(__name__)
 class AnotherTopicError(MisconfiguredError):
     """The topic was deleted and made again."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name}: this topic is not the one that was decided so far (it has another id); "
+            "its commands would be decided in the name of others."
+        )
+
 
 class SameTopic:
     """Compares the topic's id with that of the start."""
@@ -62,7 +68,4 @@ class SameTopic:
 
     async def _ask(self) -> None:
         if (await topic_ids(self._settings, [self._topic]))[self._topic] != self._topic_id:
-            raise AnotherTopicError(
-                f"{self._topic}: this topic is not the one that was decided so far (it has another id); "
-                "its commands would be decided in the name of others."
-            )
+            raise AnotherTopicError(self._topic)

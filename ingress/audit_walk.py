@@ -7,15 +7,12 @@ from uuid import UUID
 import asyncpg
 from pydantic import ValidationError
 
-from contracts.audit import Chain, SignedHead
+from contracts.audit import CHAINED, Chain, SignedHead
 from contracts.fields import Instant, Model
 from contracts.security import Action
-from contracts.topics import EVENTS, SECURITY_EVENTS
 from ingress.paging import bad_cursor, cursor_after, key_before
 
-PLACES = [(Chain.BOOKING, number) for number in range(EVENTS.partitions)] + [
-    (Chain.SECURITY, number) for number in range(SECURITY_EVENTS.partitions)
-]
+PLACES = [(chain, number) for chain, topic in CHAINED.items() for number in range(topic.partitions)]
 # So many numbers are looked at by one statement, however few of them are wanted.
 STRETCH_MAX = 50_000
 NUMBER_DIGITS_MAX = 18

@@ -105,9 +105,9 @@ async def change_patient(
 ) -> Response:
     """Staff only. Recorded before it is done. 409 if the new address is another patient's."""
     here = resources(request)
-    await _found(here, patient_id)
+    known = await _found(here, patient_id)
     await here.security.record(PatientRead(**told(request, caller), patient_id=patient_id))
-    return _answer(here, await _changed(request, caller, patient_id, body))
+    return _answer(here, await _changed(request, caller, known, body))
 
 
 @router.get(
@@ -132,7 +132,9 @@ async def get_me(request: Request, caller: OnlyPatient) -> Response:
 )
 async def change_me(request: Request, caller: OnlyPatient, body: ProfileChange) -> Response:
     """For patients. Recorded before it is done. 409 if the new address is another patient's."""
-    return _answer(resources(request), await _changed(request, caller, caller.id, body))
+    here = resources(request)
+    known = await _found(here, caller.id)
+    return _answer(here, await _changed(request, caller, known, body))
 
 
 @router.delete(
@@ -182,18 +184,17 @@ async def _cancel_upcoming(request: Request, patient_id: UUID) -> None:
         await here.log.append(command, traceparent(request))
 
 
-async def _changed(request: Request, caller: Actor, patient_id: UUID, body: ProfileChange) -> Registered:
+async def _changed(request: Request, caller: Actor, known: Registered, body: ProfileChange) -> Registered:
     here = resources(request)
-    known = await _found(here, patient_id)
     body.of(known.profile)  # what is refused anyway is not recorded
-    await _check_free(request, caller, patient_id, body.email)
+    await _check_free(request, caller, known.id, body.email)
     if fields := tuple(body.changes()):
-        change = PatientChanged(**told(request, caller), patient_id=patient_id, fields=fields)
+        change = PatientChanged(**told(request, caller), patient_id=known.id, fields=fields)
         await here.security.record(change)
     try:
-        changed = await here.patients.change(patient_id, body.of)
+        changed = await here.patients.change(known.id, body.of)
     except AddressTakenError:
-        await _check_free(request, caller, patient_id, body.email)
+        await _check_free(request, caller, known.id, body.email)
         raise TransientError("the address was taken this moment, and is free again") from None
     if changed is None:
         raise not_found()
