@@ -23,6 +23,14 @@ async def notified(office: Office, patients: int = 1) -> AsyncIterator[list[Appo
         yield facts
 
 
+async def sent_at_the_second_try(office: Office) -> None:
+    """A confirmation that fails once, and is tried again at once."""
+    async with notified(office):
+        await office.reaches("planned", tries=1)
+        await office.hurry()
+        await office.reaches("sent")
+
+
 async def test_a_confirmation_arrives_once_and_is_known_as_sent(office: Office) -> None:
     async with notified(office):
         await office.reaches("sent")
@@ -75,19 +83,13 @@ async def test_one_who_is_refused_does_not_hold_up_the_others(office: Office) ->
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data"])
 async def test_hung_up_before_the_end_of_the_message_it_arrives_once(office: Office, step: Step) -> None:
     office.smtp.rule(step, "drop", times=1)
-    async with notified(office):
-        await office.reaches("planned", tries=1)
-        await office.hurry()
-        await office.reaches("sent")
+    await sent_at_the_second_try(office)
     assert len(office.smtp.mails) == 1
 
 
 async def test_hung_up_after_the_end_of_the_message_it_may_come_twice_and_is_the_same(office: Office) -> None:
     office.smtp.rule("dot", "drop", times=1)
-    async with notified(office):
-        await office.reaches("planned", tries=1)
-        await office.hurry()
-        await office.reaches("sent")
+    await sent_at_the_second_try(office)
     first, second = office.smtp.mails
     assert (first.id, first.digest) == (second.id, second.digest)
     [row] = await office.rows(kind="confirmation")
@@ -154,10 +156,7 @@ async def test_a_kept_connection_that_has_had_enough_is_replaced(office: Office)
 
 async def test_a_new_connection_that_takes_nothing_is_not_kept(office: Office) -> None:
     office.smtp.rule("mail", "451 4.7.0 not now", times=1)
-    async with notified(office):
-        await office.reaches("planned", tries=1)
-        await office.hurry()
-        await office.reaches("sent")
+    await sent_at_the_second_try(office)
     assert office.smtp.steps("connect") == 2
 
 
