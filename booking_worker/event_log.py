@@ -12,13 +12,12 @@ from booking_worker.recorded import Recorded, recorded
 from contracts.dead_letters import UndecodableError
 from contracts.topics import Topic
 from infra.errors import MisconfiguredError
-from infra.kafka import connection, topic_name
+from infra.kafka import connect, connection, topic_name
 from infra.settings import Settings
 
 POLL_TIMEOUT_MS = 200
 # A fetch at the end of a partition holds up the next one for so long.
 FETCH_WAIT_MS_MAX = 10
-CUT_OFF_AFTER_S = 1.0
 # A sequence has fewer digits than a bigint.
 SEQUENCE_DIGITS_MAX = 18
 
@@ -46,7 +45,7 @@ async def start_consumer(
     # Assigned once: a consumer of aiokafka that is stopped shortly after another assignment may never end.
     places = [TopicPartition(topic_name(settings, topic), number) for number in range(topic.partitions)]
     try:
-        await consumer.start()
+        await connect(consumer.start())
         consumer.assign(places)
         for place in places:
             consumer.seek(place, 0)
@@ -75,7 +74,7 @@ class SharedConsumer:
         try:
             async with self._starting:
                 if self._consumer is None:
-                    await self._start_whole()
+                    self._consumer = await self._start()
             assert self._consumer is not None, "it was started"
             yield self._consumer
         finally:
@@ -83,17 +82,6 @@ class SharedConsumer:
             if self._users == 0 and self._consumer is not None:
                 consumer, self._consumer = self._consumer, None
                 await consumer.stop()
-
-    async def _start_whole(self) -> None:
-        starting = asyncio.create_task(self._start())
-        try:
-            self._consumer = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # Cut off while it connects, aiokafka leaves that connection open.
-            await asyncio.wait([starting], timeout=CUT_OFF_AFTER_S)
-            if not starting.cancel() and starting.exception() is None:
-                self._consumer = starting.result()
-            raise
 
 
 def sequence_of(record: ConsumerRecord) -> int | None:

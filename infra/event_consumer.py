@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from contracts.dead_letters import DeadLetterReason, UndecodableError
 from contracts.topics import Topic
-from infra.kafka import connection, topic_ids, topic_name
+from infra.kafka import connect, connection, topic_ids, topic_name
 from infra.metrics import PARTITION_STOPPED
 from infra.postgres import CONFLICTS, OUTAGES, Connection, is_outage
 from infra.progress import Progress, StopError
@@ -114,7 +114,7 @@ class EventConsumer(ConsumerRebalanceListener, Generic[M]):
         )
         self._consumer.subscribe([self._topic], listener=self)
         try:
-            await self._consumer.start()
+            await connect(self._consumer.start())
             while True:
                 await self._place()
                 polled = await self._consumer.getmany(timeout_ms=POLL_TIMEOUT_MS)

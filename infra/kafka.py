@@ -1,6 +1,8 @@
 """Connections to Kafka, and the one thing aiokafka cannot ask for: a topic's id."""
 
+import asyncio
 import ssl
+from collections.abc import Coroutine
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -30,6 +32,7 @@ REQUEST_TIMEOUT_MS = 10_000
 BATCH_BYTES_MAX = 64 * 1024
 # A dead letter is a record of the commands' topic (1 MiB at most) with a few headers more.
 RECORD_BYTES_MAX = 2 * 1024 * 1024
+CUT_OFF_AFTER_S = 1.0
 
 
 def topic_name(settings: Settings, topic: Topic) -> str:
@@ -68,6 +71,21 @@ def faststream_connection(settings: Settings) -> dict[str, Any]:
     return {"bootstrap_servers": settings.kafka_bootstrap, "security": security}
 
 
+async def connect(start: Coroutine[Any, Any, None]) -> None:
+    """Await what connects a client of aiokafka: its `start()` or `bootstrap()`.
+
+    Cut off in the middle, aiokafka forgets a connection that it has opened. So who is cancelled here waits
+    for the end of it, and a second at most. Stopping the client is left to the caller, whatever happens.
+    """
+    connecting = asyncio.create_task(start)
+    try:
+        await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        await asyncio.wait([connecting], timeout=CUT_OFF_AFTER_S)
+        connecting.cancel()
+        raise
+
+
 async def start_producer(settings: Settings, client_id: str, **more: Any) -> AIOKafkaProducer:
     """An idempotent producer that waits for all replicas. Keys go where murmur2 sends them, as everywhere.
 
@@ -87,10 +105,12 @@ async def start_producer(settings: Settings, client_id: str, **more: Any) -> AIO
         **more,
     )
     try:
-        await producer.start()
-    except (KafkaError, OSError) as error:
+        await connect(producer.start())
+    except BaseException as error:
         await producer.stop()
-        raise TransientError(f"Kafka does not answer: {error}") from error
+        if isinstance(error, KafkaError | OSError):
+            raise TransientError(f"Kafka does not answer: {error}") from error
+        raise
     return producer
 
 
@@ -103,8 +123,8 @@ async def tail(settings: Settings, topic: str, partition: int, offsets: int) -> 
     consumer = AIOKafkaConsumer(
         **connection(settings), enable_auto_commit=False, isolation_level="read_committed"
     )
-    await consumer.start()
     try:
+        await connect(consumer.start())
         place = TopicPartition(topic, partition)
         consumer.assign([place])
         start = (await consumer.beginning_offsets([place]))[place]
@@ -128,7 +148,7 @@ async def topic_ids(settings: Settings, names: list[str]) -> dict[str, UUID]:
     """
     client = AIOKafkaClient(**connection(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
-        await client.bootstrap()
+        await connect(client.bootstrap())
         answer = await client.send(client.get_random_node(), _MetadataRequest(names))
     except (KafkaError, OSError) as error:
         raise TransientError(f"Kafka does not answer: {error}") from error

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra.errors import TransientError
+from infra.kafka import connect
 from infra.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0
@@ -32,7 +33,7 @@ async def kafka(settings: Settings) -> str:
         bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=int(CONNECT_TIMEOUT_S * 1000)
     )
     try:
-        await client.bootstrap()
+        await connect(client.bootstrap())
         brokers = client.cluster.brokers()
     except KafkaError as error:
         raise TransientError(f"Kafka does not answer: {error}") from error

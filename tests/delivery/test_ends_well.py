@@ -1,22 +1,29 @@
 """Neither owning nothing nor stopping in the middle breaks a service or a promise."""
 
 import asyncio
+import gc
+import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.api import Request
+from aiokafka.protocol.metadata import MetadataRequest
 from redis.asyncio import Redis
 
 from booking_worker import consumer, wake_up
-from booking_worker.event_log import SharedConsumer, start_consumer
+from booking_worker.event_log import start_consumer
 from booking_worker.main import running_worker
 from booking_worker.wake_up import WakeUps
 from contracts.command_resource import State
 from contracts.decision import Decision
 from contracts.topics import EVENTS
 from infra import clock
+from infra.kafka import start_producer, tail, topic_ids, topic_name
 from infra.settings import Settings
+from ops import probes
 from tests.clinic import CHECKUP, Clinic, ingress_process
 from tests.clinic import clinic as running_clinic
 from tests.delivery.ledger import settle
@@ -84,27 +91,38 @@ def _decision() -> Decision:
     return Decision(clock.new_id(), None, State.FAILED, None, 0, 0, clock.now())
 
 
-async def test_a_consumer_that_is_being_started_is_not_cut_off(undecided: Clinic) -> None:
-    begun, started = asyncio.Event(), asyncio.Event()
-    made: list[AIOKafkaConsumer] = []
+async def test_what_is_cut_off_while_it_connects_leaves_no_connection(
+    undecided: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = undecided.settings
+    events = topic_name(settings, EVENTS)
+    left: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: left.append(unraisable.object))
+    asked = asyncio.Event()
+    send = AIOKafkaConnection.send
 
-    async def start() -> AIOKafkaConsumer:
-        begun.set()
-        await started.wait()
-        made.append(await start_consumer(undecided.settings, "tests", EVENTS))
-        return made[0]
+    def telling(connection: AIOKafkaConnection, request: Request, **kwargs: object) -> object:
+        if isinstance(request, MetadataRequest):
+            asked.set()
+        return send(connection, request, **kwargs)
 
-    async def use() -> None:
-        async with SharedConsumer(start).use():
-            raise AssertionError("it was cancelled before")
+    monkeypatch.setattr(AIOKafkaConnection, "send", telling)
 
-    using = asyncio.create_task(use())
-    await begun.wait()
-    using.cancel()
-    started.set()
-    await asyncio.wait([using])
+    beginnings: list[Callable[[], Coroutine[Any, Any, object]]] = [
+        lambda: start_consumer(settings, "tests", EVENTS),
+        lambda: start_producer(settings, "tests"),
+        lambda: tail(settings, events, 0, 1),
+        lambda: topic_ids(settings, [events]),
+        lambda: probes.kafka(settings),
+    ]
+    for begin in beginnings:
+        asked.clear()
+        connecting = asyncio.create_task(begin())
+        await asked.wait()
+        connecting.cancel()
+        await asyncio.wait([connecting])
 
-    assert using.cancelled()
-    [consumer] = made
-    with pytest.raises(ConsumerStoppedError):
-        await consumer.getmany(timeout_ms=1)
+        assert connecting.cancelled()
+        del connecting
+        gc.collect()
+        assert not left, left
