@@ -24,6 +24,7 @@ from booking_worker.folding import Commands, NotYetError, OvertakenError, fold
 from booking_worker.recorded import Recorded, by_command
 from booking_worker.same_topic import AnotherTopicError
 from contracts.topics import EVENTS
+from infra.background import side_by_side
 from infra.errors import MisconfiguredError
 from infra.kafka import topic_name
 from infra.postgres import CONFLICTS
@@ -75,6 +76,11 @@ class CatchUp:
         # Two, as they are at different places of the same partitions.
         self._log, self._ahead = SharedConsumer(start), SharedConsumer(start)
 
+    async def stay_connected(self) -> None:
+        """Keep a connection to the topic until cancelled, so that no partition has to wait for one."""
+        async with self._log.use():
+            await asyncio.Event().wait()
+
     async def run(self, number: int) -> bool:
         """Fold what a partition is missing. Returns whether its position may have moved.
 
@@ -102,8 +108,10 @@ class CatchUp:
     async def _is_behind(self, number: int, event_count: int, published_count: int) -> bool:
         place, first = TopicPartition(self._events, number), max(event_count - 1, 0)
         async with self._log.use() as consumer:
-            begin = (await consumer.beginning_offsets([place]))[place]
-            end = (await consumer.end_offsets([place]))[place]
+            begins, ends = await side_by_side(
+                consumer.beginning_offsets([place]), consumer.end_offsets([place])
+            )
+            begin, end = begins[place], ends[place]
             if begin > first or end < published_count:
                 raise MisconfiguredError(
                     f"{self._name(number)}: the database has {event_count} events, {published_count} of them "

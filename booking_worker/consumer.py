@@ -21,6 +21,7 @@ from booking_worker.catch_up import CatchUp
 from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
 from booking_worker.same_topic import SameTopic
+from infra.background import side_by_side
 from infra.errors import MisconfiguredError, TransientError
 from infra.metrics import PARTITION_STOPPED
 from infra.postgres import OUTAGES
@@ -149,8 +150,13 @@ class CommandConsumer(ConsumerRebalanceListener):
     async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
         while True:
             try:
-                await asyncio.gather(self._same_topic.check(), self._open(partition, owned))
-                if await self._catch_up.run(partition.partition):
+                # All at once: over a slow connection each of them takes many round trips.
+                caught_up, *_ = await side_by_side(
+                    self._catch_up.run(partition.partition),
+                    self._open(partition, owned),
+                    self._same_topic.check(),
+                )
+                if caught_up:
                     await self._open(partition, owned)
                 if self._subscriber.consumer is None:
                     return False  # it was stopped meanwhile
@@ -168,9 +174,12 @@ class CommandConsumer(ConsumerRebalanceListener):
                 return True
 
     async def _open(self, partition: TopicPartition, owned: OwnedPartition) -> None:
-        starts = await self._consumer.beginning_offsets([partition])
-        ends = await self._consumer.end_offsets([partition])
-        await owned.open(self._pool, starts[partition], ends[partition])
+        await owned.open(self._pool)
+        # Only now: the position of before never lies behind the end of now.
+        starts, ends = await side_by_side(
+            self._consumer.beginning_offsets([partition]), self._consumer.end_offsets([partition])
+        )
+        owned.check_within(starts[partition], ends[partition])
 
     async def _handle(self, records: tuple[ConsumerRecord, ...]) -> None:
         # No exception may leave: FastStream would drop the batch and go on. The decider returns what stops.

@@ -60,6 +60,7 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
         decider = Decider(pool, commands, dead_letters, wake_ups.send)
 
         same_topic = SameTopic(settings, commands, ids[commands], _give_up)
+        catch_up = CatchUp(settings, name, pool, commands, ids[commands])
 
         def take(partition: int) -> OwnedPartition:
             publisher = EventPublisher(producer, events, partition, pool, commands, _give_up)
@@ -85,10 +86,15 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
             take=take,
             give_up=_give_up,
             same_topic=same_topic,
-            catch_up=CatchUp(settings, name, pool, commands, ids[commands]),
+            catch_up=catch_up,
         )
         await exits.enter_async_context(
-            running(wake_ups.run(), consumer.keep_committing(), same_topic.keep_checking())
+            running(
+                wake_ups.run(),
+                consumer.keep_committing(),
+                same_topic.keep_checking(),
+                catch_up.stay_connected(),
+            )
         )
         exits.push_async_callback(consumer.release)
         await broker.start()

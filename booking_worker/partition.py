@@ -36,23 +36,26 @@ class OwnedPartition:
         self._topic_id = topic_id
         self._dead_letters_in_a_row = 0
 
-    async def open(self, pool: asyncpg.Pool, log_start: int, log_end: int) -> None:
-        """Take up the remembered position, which has to lie within the log.
+    async def open(self, pool: asyncpg.Pool) -> None:
+        """Take up the remembered position.
 
         Raises:
-            MisconfiguredError: it does not, or the topic is not the one remembered.
+            MisconfiguredError: the topic is not the one remembered.
             OUTAGES: Postgres is away.
         """
         row = await pool.fetchrow(sql.OPEN, self._topic, self.number, self._topic_id)
         assert row is not None, "it was inserted or is there"
         self._check_topic(row["topic_id"])
-        if not log_start <= row["next_offset"] <= log_end:
-            raise MisconfiguredError(
-                f"{self._name}: the next command is at offset {row['next_offset']}, "
-                f"and the log goes from {log_start} to {log_end}: records are missing."
-            )
         self.next_offset = row["next_offset"]
         self.publisher.open(row["published_count"], row["event_count"])
+
+    def check_within(self, log_start: int, log_end: int) -> None:
+        """Raises `MisconfiguredError` where the log does not go on at the position."""
+        if not log_start <= self.next_offset <= log_end:
+            raise MisconfiguredError(
+                f"{self._name}: the next command is at offset {self.next_offset}, "
+                f"and the log goes from {log_start} to {log_end}: records are missing."
+            )
 
     def not_decided(self, items: list[Incoming]) -> list[Incoming]:
         """Those of the items that are at or behind the position, which have to begin there.

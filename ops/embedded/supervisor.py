@@ -8,7 +8,9 @@ from infra.errors import ClinicError
 from ops.embedded.process import Child, bound_log
 
 BACKOFF_S_MIN = 0.5
-BACKOFF_S_MAX = 15.0
+# One that is killed again and again still works again within ten seconds (I10); and a worker is back before
+# its session ends (6 s), so that no other has to take its partitions and give them back.
+BACKOFF_S_MAX = 3.0
 # A child that ran this long has recovered: its next crash is a new one.
 STABLE_AFTER_S = 30.0
 LOG_CHECK_INTERVAL_S = 10.0

@@ -38,7 +38,8 @@ class Owner:
         return self.owned.next_offset
 
     async def open(self, log_start: int, log_end: int) -> None:
-        await self.owned.open(self._pool, log_start, log_end)
+        await self.owned.open(self._pool)
+        self.owned.check_within(log_start, log_end)
 
     async def work_off(self, log: list[ConsumerRecord]) -> None:
         """Decide the records; raises what stops the partition."""
