@@ -3,9 +3,10 @@
 import asyncio
 import random
 import time
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from contracts.commands import Actor, ActorKind
@@ -22,6 +23,7 @@ TOKEN_VALID = timedelta(hours=12)
 READ_SHARE = 0.35
 REPEAT_SHARE = 0.08
 OTHER_BODY_SHARE = 0.02
+STATUS_SHARE = 0.12
 TWICE_AT_ONCE_SHARE = 0.05
 # Of so many earlier requests one may be sent again, behind newer ones.
 SENT_MAX = 50
@@ -33,6 +35,8 @@ FINAL_TRIES_MAX = 30
 AT_ONCE_MAX = 16
 # Of a list, behind its first page.
 PAGES_MAX = 5
+
+PENDING = "pending"
 
 Sent = tuple[Ask, str]
 
@@ -64,6 +68,7 @@ class Clients:
         self._board = Board()
         self._unclear: dict[tuple[str, str], Ask] = {}
         self._receipts: dict[str, str] = {}
+        self._undecided: dict[int, deque[tuple[Ask, str]]] = defaultdict(partial(deque, maxlen=SENT_MAX))
         self._patients: list[str] = []
 
     @property
@@ -141,9 +146,11 @@ class Clients:
                 call = await self._read(sender, ask, etag=tags.get(ask.path, "") if known else "")
                 if tag := call.headers.get("etag"):
                     tags[ask.path] = tag
-            elif kind < READ_SHARE + REPEAT_SHARE and sent:
+            elif kind < READ_SHARE + STATUS_SHARE and self._undecided[number]:
+                await self._poll(sender, chance)
+            elif kind < READ_SHARE + STATUS_SHARE + REPEAT_SHARE and sent:
                 await self._write(sender, *chance.choice(sent), wait_s=chance.choice((0, 2)))
-            elif kind < READ_SHARE + REPEAT_SHARE + OTHER_BODY_SHARE and sent:
+            elif kind < READ_SHARE + STATUS_SHARE + REPEAT_SHARE + OTHER_BODY_SHARE and sent:
                 ask, key = chance.choice(sent)
                 await self._write(sender, mix.other(ask, chance), key, wait_s=0)
             else:
@@ -159,9 +166,22 @@ class Clients:
                 )
             await asyncio.sleep(PAUSE_S * chance.random())
 
+    async def _poll(self, sender: Sender, chance: random.Random) -> None:
+        """Ask what became of one that was pending, until somebody knows."""
+        undecided = self._undecided[sender.number]
+        ask, location = undecided.popleft()
+        wait = chance.choice(("", "?wait=2"))
+        call = await sender.send(Ask("GET", location + wait, ask.actor))
+        if not isinstance(call.answer, dict) or call.answer.get("state", PENDING) == PENDING:
+            undecided.append((ask, location))
+        else:
+            self._board.note(ask, call.answer)
+
     async def _read(self, sender: Sender, ask: Ask, tries_max: int = TRIES_MAX, etag: str = "") -> Call:
         """Look at it, and at some pages more where it is a list: the first call."""
         first = call = await sender.send(ask, tries_max=tries_max, etag=etag)
+        if isinstance(call.answer, dict):
+            self._board.note(ask, call.answer)
         for _ in range(PAGES_MAX):
             cursor = call.answer.get("next_cursor") if isinstance(call.answer, dict) else None
             if not cursor:
@@ -178,11 +198,10 @@ class Clients:
             return
         if self._unclear.get((ask.actor, key)) == ask:
             del self._unclear[ask.actor, key]
-        self._note(ask, call)
-
-    def _note(self, ask: Ask, call: Call) -> None:
         if call.status not in (200, 202) or not isinstance(call.answer, dict):
             return
         if location := call.headers.get("location"):
             self._receipts[location] = ask.actor
+            if call.answer.get("state") == PENDING:
+                self._undecided[sender.number].append((ask, location))
         self._board.note(ask, call.answer)

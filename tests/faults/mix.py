@@ -10,10 +10,14 @@ from tests.faults.scene import CLOSES, CODES, OPENS, Ask, Scene, SceneDoctor, pi
 
 NOBODYS_APPOINTMENT = UUID(int=0xFA017, version=4)
 REMEMBERED_MAX = 200
+# The others are asked for blindly, and mostly taken.
+OFFER_TAKEN_SHARE = 0.5
+# What is cancelled is asked for again less often.
+STANDING_SHARE = 0.8
 WRITES = {
     "book": 30,
     "book_as_staff": 8,
-    "clash": 4,
+    "clash": 8,
     "reschedule": 12,
     "reschedule_as_staff": 5,
     "cancel": 11,
@@ -43,21 +47,32 @@ STATUSES = ("booked", "cancelled", "completed", "no_show")
 
 @dataclass
 class Board:
-    """What all clients know: appointments that were booked, with their patient, and time off."""
+    """What all clients know: appointments that were booked, with their patient, time off, and free slots.
+
+    `cancelled` are some of the appointments; `offered` has for a doctor when a `CODES[0]` was free at the
+    last look.
+    """
 
     appointments: list[tuple[str, str]] = field(default_factory=list)
+    cancelled: set[str] = field(default_factory=set)
     time_off: list[tuple[str, str]] = field(default_factory=list)
+    offered: dict[str, list[str]] = field(default_factory=dict)
 
-    def note(self, ask: Ask, resource: dict[str, Any]) -> None:
-        """Learn from what was confirmed."""
-        if resource.get("state") != "confirmed":
+    def note(self, ask: Ask, answer: dict[str, Any]) -> None:
+        """Learn from an answer: from what was confirmed, and from a doctor's availability."""
+        if answer.get("visit_type") == CODES[0] and "days" in answer:
+            slots = (slot for day in answer["days"] for slot in day["slots"])
+            self.offered[answer["doctor_id"]] = [slot["starts_at"] for slot in slots]
+        if answer.get("state") != "confirmed":
             return
-        if resource.get("type") == "BookAppointment":
+        if answer.get("type") == "BookAppointment":
             patient = (ask.body or {}).get("patient_id") or ask.actor
-            self.appointments.append((resource["appointment_id"], patient))
+            self.appointments.append((answer["appointment_id"], patient))
             del self.appointments[:-REMEMBERED_MAX]
-        elif resource.get("type") == "BlockTime":
-            self.time_off.append((resource["doctor_id"], resource["time_off_id"]))
+        elif answer.get("type") == "CancelAppointment":
+            self.cancelled.add(answer["appointment_id"])
+        elif answer.get("type") == "BlockTime":
+            self.time_off.append((answer["doctor_id"], answer["time_off_id"]))
 
 
 class Mix:
@@ -122,6 +137,8 @@ class Mix:
 
     def _own(self, chance: random.Random) -> str:
         own = [id_ for id_, patient in self._board.appointments if patient == self._me]
+        if chance.random() < STANDING_SHARE:
+            own = [id_ for id_ in own if id_ not in self._board.cancelled]
         return str(picked(chance, own) or NOBODYS_APPOINTMENT)
 
     def _anyones(self, chance: random.Random) -> str:
@@ -135,6 +152,9 @@ class Mix:
 
     def _book(self, chance: random.Random) -> list[Ask]:
         slot = self._slot(chance)
+        offer, wanted = picked(chance, self._board.offered.get(slot["doctor_id"], [])), chance.random()
+        if offer and wanted < OFFER_TAKEN_SHARE:
+            slot |= {"starts_at": offer, "visit_type": CODES[0]}
         if chance.random() < 0.1:
             slot["reason"] = "Back pain"
         return [Ask("POST", "/v1/appointments", self._me, slot)]
@@ -145,11 +165,14 @@ class Mix:
         return [Ask("POST", "/v1/appointments", STAFF, body)]
 
     def _clash(self, chance: random.Random) -> list[Ask]:
-        slot = self._slot(chance, walk_in=False)
-        others = [one for one in self._scene.doctors if one.id != slot["doctor_id"] and not one.walk_in]
-        # Another doctor, the same instant.
-        again = {**slot, "doctor_id": chance.choice(others).id}
-        return [Ask("POST", "/v1/appointments", self._me, one) for one in (slot, again)]
+        # Two doctors at the same instant, at which both of them work and, where that is known, are free.
+        first = self._doctor(chance, walk_in=False)
+        near = [one.id for one in self._scene.doctors if one.zone == first.zone and not one.walk_in]
+        asked = chance.sample(near, 2)
+        free = [self._board.offered.get(id_, []) for id_ in asked]
+        start = picked(chance, [one for one in free[0] if one in free[1]])
+        body = {"starts_at": start or self._scene.start(chance, first), "visit_type": CODES[0]}
+        return [Ask("POST", "/v1/appointments", self._me, {"doctor_id": id_, **body}) for id_ in asked]
 
     def _reschedule(self, chance: random.Random) -> list[Ask]:
         return [self._move(chance, self._own(chance), self._me)]

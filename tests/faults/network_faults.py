@@ -9,7 +9,8 @@ from tests.faults.machine import SERVICES, Machine
 from tests.faults.proxy import Proxy
 from tests.faults.servers import SERVERS
 
-LATENCY_S = (0.02, 0.3)
+# Each way: up to what lies between continents.
+LATENCY_S = (0.02, 0.1)
 SLOW_S = (5.0, 12.0)
 SILENT_S = (5.0, 20.0)
 CUTS_MAX = 5
