@@ -26,9 +26,9 @@ _WALL_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _TIME_ZONES = available_timezones()
-# Far from the ends of `datetime`, so that no zone or buffer can leave its range.
+# Far from the ends of `datetime`, so that no zone or buffer can leave its range. The last is out already.
 _INSTANT_MIN = datetime(1900, 1, 1, tzinfo=UTC)
-_INSTANT_MAX = datetime(2200, 1, 1, tzinfo=UTC)
+INSTANT_MAX = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class Model(BaseModel):
@@ -45,7 +45,7 @@ def _instant(value: Any) -> datetime:
             raise PydanticCustomError("instant", "There is no such date and time") from None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise PydanticCustomError("instant", "An RFC 3339 date and time with its offset is needed")
-    if not _INSTANT_MIN <= value < _INSTANT_MAX:
+    if not _INSTANT_MIN <= value < INSTANT_MAX:
         raise PydanticCustomError("instant", "The years 1900 to 2199 (UTC) are supported")
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
@@ -67,7 +67,7 @@ def _date(value: Any) -> date:
         day = date.fromisoformat(value)
     except ValueError:
         raise PydanticCustomError("date", "There is no such date") from None
-    if not _INSTANT_MIN.date() <= day < _INSTANT_MAX.date():
+    if not _INSTANT_MIN.date() <= day < INSTANT_MAX.date():
         raise PydanticCustomError("date", "The years 1900 to 2199 are supported")
     return day
 

@@ -22,6 +22,7 @@ from contracts.events import (
     OutcomeRecorded,
     Place,
 )
+from contracts.fields import INSTANT_MAX
 from contracts.refusals import Reason, Refusal
 from scheduling.calendar import Interval, minutes
 from scheduling.outcome import Outcome
@@ -149,6 +150,8 @@ def _why_not_take(
     """The whole rule about taking a time: the clock's, the doctor's and the patient's side, in this order."""
     if visit.starts <= now:
         return Reason.IN_THE_PAST
+    if wanted.ends >= INSTANT_MAX:
+        return Reason.TOO_FAR_AHEAD
     by_patient = actor.kind is ActorKind.PATIENT
     if by_patient and (reason := why_not_now(doctor, visit.starts, now)):
         return reason

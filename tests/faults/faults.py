@@ -1,6 +1,6 @@
 """All faults, by name."""
 
-from tests.faults import backup, network_faults, poison, process_faults, server_faults
+from tests.faults import backup, handler_bug, network_faults, poison, process_faults, server_faults
 from tests.faults.fault import Fault
 
 ALL: dict[str, Fault] = {
@@ -20,6 +20,7 @@ ALL: dict[str, Fault] = {
         server_faults.FlushValkey(),
         server_faults.FillDisk(),
         backup.RestoreBackup(),
+        handler_bug.HandlerBug(),
         network_faults.Latency(),
         network_faults.BlackHole(),
         network_faults.CutWrites(),
@@ -29,5 +30,5 @@ ALL: dict[str, Fault] = {
 # What `make test` has time for: each of them comes in its three minutes.
 SHORT = [
     *("kill-worker", "kill-ingress", "freeze-worker", "kill-kafka", "kill-postgres", "quit-postgres"),
-    *("kill-valkey", "flush-valkey", "latency", "cut-writes", "poison"),
+    *("kill-valkey", "flush-valkey", "handler-bug", "latency", "cut-writes", "poison"),
 ]

@@ -278,6 +278,13 @@ DEFECTS = (
         ("quit-postgres",),
     ),
     Defect(
+        "a-bug-stops-everything",
+        "One command that the worker cannot handle keeps all behind it from being decided.",
+        ("I1",),
+        (Change(f"{WORKER}decider.py", "if tries < TRIES_MAX:", "if True:"),),
+        ("handler-bug",),
+    ),
+    Defect(
         "dead-letter-swallowed",
         "What cannot be decided vanishes.",
         ("I9",),

@@ -1,6 +1,6 @@
 """Taking a slot: what is booked, and how near or far a patient may book. Staff are held by less."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -26,6 +26,7 @@ from tests.unit.scheduling.clinic import (
     ended,
     entry,
     monday,
+    on,
 )
 from tests.unit.scheduling.given import given
 
@@ -145,6 +146,15 @@ def test_a_patient_keeps_to_the_horizon_and_staff_need_not() -> None:
     clinic.when(book(monday("10:00")), three_days_before).then(booked(monday("10:00")))
     clinic.when(book(monday("10:00")), three_days_before - MINUTE).then(Reason.TOO_FAR_AHEAD)
     clinic.when(book(monday("10:00"), by=BY_STAFF), NOW - timedelta(days=300)).then(booked(monday("10:00")))
+
+
+def test_what_a_visit_occupies_has_to_end_where_instants_can_still_be_told() -> None:
+    last_day = date(2199, 12, 31)
+    clinic = given(*a_doctor(hours=(entry(last_day.isoweekday(), "20:00", "23:59"),), time_zone="UTC"))
+    last, too_late = on(last_day, "22:15", "UTC"), on(last_day, "22:30", "UTC")
+
+    clinic.when(book(last, SURGERY, by=BY_STAFF)).then(booked(last, SURGERY))
+    clinic.when(book(too_late, SURGERY, by=BY_STAFF)).then(Reason.TOO_FAR_AHEAD)
 
 
 UPCOMING = [
