@@ -2,7 +2,7 @@
 
 After a restore from a backup, or into an empty database, the topic knows more than the database does. The
 events are the facts: they are folded, not decided again; what the commands' log holds behind the last of them
-is decided then. A worker does so for every partition that it takes up; `clinic replay rebuild` for all.
+is decided then. Workers do so before they decide anything (`all_caught_up`), and `clinic replay rebuild`.
 
 Sequence s stands at an offset of s - 1 or more, as repeats only add. So what is missing is found from the
 offset `event_count` on. Partitions are folded by turns; where an event needs one of another partition first
@@ -76,34 +76,35 @@ class CatchUp:
         # Two, as they are at different places of the same partitions.
         self._log, self._ahead = SharedConsumer(start), SharedConsumer(start)
 
-    async def stay_connected(self) -> None:
-        """Keep a connection to the topic until cancelled, so that no partition has to wait for one."""
-        async with self._log.use():
-            await asyncio.Event().wait()
+    def connected(self) -> contextlib.AbstractAsyncContextManager[AIOKafkaConsumer]:
+        """While inside, no `run` has to wait for a connection to the topic."""
+        return self._log.use()
 
-    async def run(self, number: int) -> bool:
-        """Fold what a partition is missing. Returns whether its position may have moved.
+    async def run(self, number: int) -> None:
+        """Fold what a partition is missing.
 
-        The caller owns the partition and decides nothing in it meanwhile. If another owner does, that is
-        noticed, and nothing is folded twice.
+        Its owner decides nothing in it meanwhile; if somebody does, or folds it as well, that is noticed, and
+        nothing is folded twice.
 
         Raises:
             MisconfiguredError: the topic and the database contradict each other, or events are missing.
             KafkaError, OUTAGES: a server is away; what was folded stands.
         """
-        moved = False
         while True:
-            position = await self._pool.fetchrow(sql.OPEN, self._topic, number, self._topic_id)
-            assert position is not None, "it was inserted or is there"
+            position = await self._position(number)
             if position["topic_id"] != self._topic_id:
                 raise AnotherTopicError(f"{self._topic}, partition {number}")
             if not await self._is_behind(number, position["event_count"], position["published_count"]):
-                return moved
-            moved = True
+                return
             with contextlib.suppress(OvertakenError):
                 count = await self._fold(number, position["event_count"])
                 _log.info("caught up", partition=number, events=count)
-                return True
+                return
+
+    async def _position(self, number: int) -> asyncpg.Record:
+        position = await self._pool.fetchrow(sql.OPEN, self._topic, number, self._topic_id)
+        assert position is not None, "it was inserted or is there"
+        return position
 
     async def _is_behind(self, number: int, event_count: int, published_count: int) -> bool:
         place, first = TopicPartition(self._events, number), max(event_count - 1, 0)
@@ -123,7 +124,8 @@ class CatchUp:
         if last is None:
             return not whole
         if last.event.sequence > event_count:
-            return True
+            # Unless somebody decided in it meanwhile: what is on the topic by now was committed before.
+            return bool(last.event.sequence > (await self._position(number))["event_count"])
         await self._check_same(number, last)
         return not whole and last.event.sequence < published_count
 
@@ -222,9 +224,8 @@ class CatchUp:
 
     async def _next(self, consumer: AIOKafkaConsumer, number: int, count: int) -> Commands:
         """Up to so many commands that a partition has on the topic, and not in the database."""
-        position = await self._pool.fetchrow(sql.OPEN, self._topic, number, self._topic_id)
-        assert position is not None, "it was inserted or is there"
-        place, event_count = TopicPartition(self._events, number), position["event_count"]
+        place = TopicPartition(self._events, number)
+        event_count = (await self._position(number))["event_count"]
         events, found = EventsInOrder(self._name(number), event_count), list[Recorded]()
         end = (await consumer.end_offsets([place]))[place]
         commands: Commands = []

@@ -17,7 +17,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
-from booking_worker.catch_up import CatchUp
+from booking_worker.all_caught_up import AllCaughtUp
 from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
 from booking_worker.same_topic import SameTopic
@@ -56,11 +56,11 @@ class CommandConsumer(ConsumerRebalanceListener):
         take: Callable[[int], OwnedPartition],
         give_up: Callable[[Exception], None],
         same_topic: SameTopic,
-        catch_up: CatchUp,
+        caught_up: AllCaughtUp,
     ) -> None:
         """`take` makes what is known of a partition that is owned from now on; `give_up` ends the process.
 
-        `catch_up` brings the database up to the events' topic before anything is decided.
+        `caught_up` brings the database up to the events' topic before anything is decided.
         """
         self._topic = topic
         self._pool = pool
@@ -68,7 +68,7 @@ class CommandConsumer(ConsumerRebalanceListener):
         self._take = take
         self._give_up = give_up
         self._same_topic = same_topic
-        self._catch_up = catch_up
+        self._caught_up = caught_up
         self._owned: dict[int, OwnedPartition] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
@@ -150,14 +150,8 @@ class CommandConsumer(ConsumerRebalanceListener):
     async def _position(self, partition: TopicPartition, owned: OwnedPartition) -> bool:
         while True:
             try:
-                # All at once: over a slow connection each of them takes many round trips.
-                caught_up, *_ = await side_by_side(
-                    self._catch_up.run(partition.partition),
-                    self._open(partition, owned),
-                    self._same_topic.check(),
-                )
-                if caught_up:
-                    await self._open(partition, owned)
+                # At once: over a slow connection each takes many round trips.
+                await side_by_side(self._same_topic.check(), self._open(partition, owned))
                 if self._subscriber.consumer is None:
                     return False  # it was stopped meanwhile
                 self._consumer.seek(partition, owned.next_offset)
@@ -174,6 +168,7 @@ class CommandConsumer(ConsumerRebalanceListener):
                 return True
 
     async def _open(self, partition: TopicPartition, owned: OwnedPartition) -> None:
+        await self._caught_up.take_up(partition.partition)
         await owned.open(self._pool)
         # Only now: the position of before never lies behind the end of now.
         starts, ends = await side_by_side(

@@ -9,6 +9,7 @@ import structlog
 import uvloop
 from faststream.kafka import KafkaBroker
 
+from booking_worker.all_caught_up import AllCaughtUp
 from booking_worker.catch_up import CatchUp
 from booking_worker.consumer import CommandConsumer
 from booking_worker.dead_letters import DeadLetters
@@ -60,7 +61,7 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
         decider = Decider(pool, commands, dead_letters, wake_ups.send)
 
         same_topic = SameTopic(settings, commands, ids[commands], _give_up)
-        catch_up = CatchUp(settings, name, pool, commands, ids[commands])
+        caught_up = AllCaughtUp(CatchUp(settings, name, pool, commands, ids[commands]))
 
         def take(partition: int) -> OwnedPartition:
             publisher = EventPublisher(producer, events, partition, pool, commands, _give_up)
@@ -86,14 +87,14 @@ async def running_worker(settings: Settings) -> AsyncIterator[None]:
             take=take,
             give_up=_give_up,
             same_topic=same_topic,
-            catch_up=catch_up,
+            caught_up=caught_up,
         )
         await exits.enter_async_context(
             running(
                 wake_ups.run(),
                 consumer.keep_committing(),
                 same_topic.keep_checking(),
-                catch_up.stay_connected(),
+                caught_up.run(),
             )
         )
         exits.push_async_callback(consumer.release)

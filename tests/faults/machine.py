@@ -10,6 +10,7 @@ from pathlib import Path
 from infra.settings import Settings
 from ops import probes
 from ops.embedded import Child
+from ops.embedded.process import PartFailedError
 from ops.embedded.supervisor import Supervisor
 from tests.faults.checker import Finding
 from tests.faults.clock import JumpingClock
@@ -22,6 +23,7 @@ from tests.processes import environment
 WORKERS = ("worker-1", "worker-2", "worker-3")
 INGRESSES = ("ingress-1", "ingress-2")
 SERVICES = WORKERS + INGRESSES
+START_TRIES_MAX = 5
 # The one whose clock jumps.
 JUMPING = WORKERS[0]
 
@@ -81,9 +83,20 @@ class Machine:
         """Start the services and keep them running. Returns when the ingresses answer."""
         for name in names:
             self.services.setdefault(name, self.child(name))
-        await asyncio.gather(*(self.services[name].start() for name in names))
+        await asyncio.gather(*(self._start_one(self.services[name]) for name in names))
         for name in names:
             self._supervisor.watch(self.services[name])
+
+    async def _start_one(self, child: Child) -> None:
+        # A fault may meet it while it starts.
+        for _ in range(START_TRIES_MAX):
+            try:
+                await child.start()
+            except PartFailedError as error:
+                self.said.append(str(error).partition(" while")[0])
+            else:
+                return
+        raise PartFailedError(f"{child.name} does not start")
 
     def ended_by_themselves(self) -> Counter[str]:
         """Which services gave up, and how: nobody killed them, and the supervisor started them again."""

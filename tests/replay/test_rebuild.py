@@ -6,13 +6,17 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from booking_worker import catch_up
 from booking_worker.catch_up import CatchUp
+from booking_worker.folding import Commands, fold
 from booking_worker.main import running_worker
 from booking_worker.sql import SESSION
+from contracts.commands import Command
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from infra import clock
 from infra.errors import MisconfiguredError
@@ -26,6 +30,7 @@ from tests.replay.examples import (
     booked,
     cancelled,
     doctors_in_different_partitions,
+    moved,
     opened,
     partition_of,
     record_of,
@@ -36,6 +41,8 @@ from tests.waiting import until_async
 
 KILLS = 4
 PATIENCE_S = 30.0
+LATE_S = 1.0
+OTHER_PATIENT = UUID("99999999-2222-4333-8444-555555555555")
 
 
 @contextlib.asynccontextmanager
@@ -103,6 +110,36 @@ async def test_a_database_from_an_older_backup_catches_up_and_does_nothing_twice
         await send(own, History(clock.new_id().int, 100).records())
         await decided(restored)
         assert (await state(restored)).rows["events"] > original.rows["events"]
+
+
+async def test_nothing_is_decided_before_all_partitions_have_caught_up(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another partition decided counts here: a visit that was moved away, the patient's other visit."""
+    first, second = doctors_in_different_partitions()
+    now = clock.now().replace(minute=0, second=0, microsecond=0)
+    soon, later = now + timedelta(days=2), now + timedelta(days=3)
+    leaves = booked(first, soon)
+    before: list[Command] = [*opened(first), *opened(second), leaves]
+    await send(own, (record_of(one, now) for one in before))
+    await decided(own)
+    async with copy_of(own) as restored:
+        since: list[Command] = [moved(leaves, second, soon), booked(second, later)]
+        await send(own, (record_of(one, now) for one in since))
+        await decided(own)
+        into_the_gap, twice = booked(first, soon, OTHER_PATIENT), booked(first, later)
+        await send(own, (record_of(one, now) for one in (into_the_gap, twice)))
+
+        async def late(pool: asyncpg.Pool, topic: str, commands: dict[int, Commands]) -> dict[int, int]:
+            await asyncio.sleep(LATE_S)
+            return await fold(pool, topic, commands)
+
+        monkeypatch.setattr(catch_up, "fold", late)
+        await decided(restored)
+
+        query = "SELECT coalesce(reason, state) FROM booking.decisions WHERE command_id = $1"
+        said = [await fetchval(restored, query, one.command_id) for one in (into_the_gap, twice)]
+        assert said == ["confirmed", "patient_busy"]
 
 
 async def test_a_worker_killed_while_it_catches_up_goes_on(told: Told, template: str, tmp_path: Path) -> None:
