@@ -2,9 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
@@ -14,103 +13,11 @@ from auditor.main import running_auditor
 from auditor.signing import Signer
 from contracts.audit import Chain, HeadFile, canonical
 from contracts.commands import Actor, ActorKind
-from contracts.topics import EVENTS
 from infra import clock
-from infra.settings import Settings
-from tests.clinic import Clinic, Patient
-from tests.clinic import clinic as running_clinic
-from tests.http.asking import booked, cancel, get, pointers, problem, reschedule
+from tests.clinic import Clinic
+from tests.http.asking import get, pointers, problem
+from tests.http.exports import BOOKING, TIMEOUT_S, Story, export, kept, whole
 from tests.waiting import until_async
-
-TIMEOUT_S = 60.0
-# Exports are recorded, too, as being about what they asked for: in the other chain.
-BOOKING = {"chain": "booking"}
-
-Entry = dict[str, Any]
-
-
-class Export(NamedTuple):
-    """An answer: its entries, and its last line."""
-
-    entries: list[Entry]
-    last: dict[str, Any]
-
-    @property
-    def places(self) -> list[tuple[str, int, int]]:
-        return [(one["chain"], one["partition"], one["number"]) for one in self.entries]
-
-    @property
-    def actions(self) -> list[str]:
-        return [one["content"]["action"] for one in self.entries]
-
-
-async def export(clinic: Clinic, **query: Any) -> Export:
-    """One answer. `from_` stands for the query's `from`."""
-    params = {name.rstrip("_"): value for name, value in query.items()}
-    answer = await clinic.http.get("/v1/audit", headers=clinic.staff, params=params)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "application/x-ndjson"
-    assert answer.headers["cache-control"] == "no-store"
-    *entries, last = [json.loads(line) for line in answer.text.splitlines()]
-    assert list(last) == ["heads", "complete", "next_cursor"]
-    assert all(
-        list(entry) == ["chain", "partition", "number", "recorded_at", "hash", "content"] for entry in entries
-    )
-    return Export(entries, last)
-
-
-async def whole(clinic: Clinic, **query: Any) -> list[Entry]:
-    """All entries, answer after answer."""
-    found: list[Entry] = []
-    while True:
-        part = await export(clinic, **query)
-        found += part.entries
-        if part.last["complete"]:
-            return found
-        query = {**query, "cursor": part.last["next_cursor"]}
-
-
-@pytest.fixture(scope="module")
-async def audited(settings: Settings, template: str) -> AsyncIterator[Clinic]:
-    """A clinic with an auditor that signs often."""
-    often = settings.model_copy(update={"audit_head_interval_s": 0.2})
-    async with running_clinic(often, template) as clinic, running_auditor(clinic.settings):
-        yield clinic
-
-
-async def kept(clinic: Clinic) -> None:
-    """That the auditor keeps what has happened in the book by now."""
-    count = await clinic.postgres.fetchval("SELECT count(*) FROM booking.events")
-
-    async def there() -> bool:
-        kept = await clinic.postgres.fetchval("SELECT count(*) FROM audit.entries WHERE chain = 'booking'")
-        return bool(kept >= count)
-
-    await until_async(there, f"{count} entries are kept", TIMEOUT_S)
-
-
-class Story(NamedTuple):
-    """An appointment that was booked by its patient, moved to another doctor, and cancelled by staff."""
-
-    patient: Patient
-    doctors: list[str]
-    path: str
-
-    @property
-    def appointment_id(self) -> str:
-        return self.path.rpartition("/")[2]
-
-
-@pytest.fixture(scope="module")
-async def story(audited: Clinic) -> Story:
-    doctors = [await audited.doctor(name=f"Dr. Canary {number}") for number in range(2)]
-    patient = await audited.patient()
-    free = await audited.slots(doctors[0])
-    path = await booked(audited, patient.headers, doctors[0], free[0], reason="My canary knee")
-    await reschedule(audited, path, patient.headers, free[4], doctor_id=doctors[1])
-    await cancel(audited, path, audited.staff, reason="doctor_ill")
-    await kept(audited)
-    return Story(patient, doctors, path)
 
 
 class TestTheTrail:
@@ -256,97 +163,3 @@ def at(content: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         content = content[name]
     return content
-
-
-class TestACursor:
-    async def test_goes_on_without_a_gap_or_a_repeat_while_entries_come(
-        self, audited: Clinic, story: Story
-    ) -> None:
-        doctors = [*story.doctors, *[await audited.doctor() for _ in range(4)]]
-        await kept(audited)
-        patients = [await audited.patient() for _ in doctors]
-        seen: list[tuple[str, int, int]] = []
-        cursor: dict[str, str] = {}
-        completed = 0
-        for doctor_id, patient in zip(doctors, patients, strict=True):
-            await booked(audited, patient.headers, doctor_id, (await audited.slots(doctor_id))[20])
-            await kept(audited)
-            for _ in range(4):
-                part = await export(audited, **BOOKING, **cursor, limit=3)
-                seen += part.places
-                completed += part.last["complete"]
-                cursor = {"cursor": part.last["next_cursor"]}
-        while True:
-            part = await export(audited, **cursor)
-            seen += part.places
-            cursor = {"cursor": part.last["next_cursor"]}
-            if not part.entries:
-                break
-
-        assert completed >= 1
-        assert Counter(seen) == Counter((await export(audited, **BOOKING)).places)
-        for partition in range(EVENTS.partitions):
-            numbers = [number for _, place, number in seen if place == partition]
-            assert numbers == list(range(1, len(numbers) + 1))
-
-    async def test_gives_the_same_again_however_often_it_is_asked(
-        self, audited: Clinic, story: Story
-    ) -> None:
-        first = await export(audited, **BOOKING, limit=4)
-        cursor = first.last["next_cursor"]
-        once = await export(audited, cursor=cursor, limit=4)
-        await audited.doctor()
-        await kept(audited)
-
-        again = await export(audited, cursor=cursor, limit=4)
-
-        assert again.entries == once.entries
-        assert (len(once.entries), set(first.places) & set(once.places)) == (4, set())
-
-    async def test_keeps_its_filters(self, audited: Clinic, story: Story) -> None:
-        mine = {**BOOKING, "appointment_id": story.appointment_id}
-        all_of_it = await whole(audited, **mine)
-        first = await export(audited, **mine, limit=1)
-        cursor = first.last["next_cursor"]
-
-        for query in ({}, mine):
-            rest = await export(audited, cursor=cursor, **query)
-            assert first.entries + rest.entries == all_of_it
-        other = {"cursor": cursor, "action": "AppointmentBooked"}
-        answer = await audited.http.get("/v1/audit", headers=audited.staff, params=other)
-        assert pointers(answer) == ["/cursor"]
-
-    async def test_of_another_trail_is_refused(self, audited: Clinic, clinic: Clinic, story: Story) -> None:
-        cursor = (await export(audited, **BOOKING)).last["next_cursor"]
-        assert (await export(clinic)).entries == []
-        answer = await clinic.http.get("/v1/audit", headers=clinic.staff, params={"cursor": cursor})
-        assert pointers(answer) == ["/cursor"]
-
-
-class TestAHistory:
-    async def test_says_where_the_trail_has_each_item(self, audited: Clinic, story: Story) -> None:
-        items = (await get(audited.http, f"{story.path}/history", story.patient.headers))["items"]
-        entries = await whole(audited, **BOOKING, appointment_id=story.appointment_id)
-
-        places = ("partition", "number", "hash")
-        kept = {one["content"]["command_id"]: {name: one[name] for name in places} for one in entries}
-        assert len(items) == 3
-        for item in items:
-            assert list(item["audit"]) == list(places)
-            assert item["audit"] == kept[item["command_id"]]
-        assert (await get(audited.http, f"{story.path}/history", audited.staff))["items"] == items
-
-    async def test_does_not_wait_for_the_auditor(self, clinic: Clinic) -> None:
-        doctor_id, patient = await clinic.doctor(), await clinic.patient()
-        path = await booked(clinic, patient.headers, doctor_id, (await clinic.slots(doctor_id))[0])
-
-        [item] = (await get(clinic.http, f"{path}/history", patient.headers))["items"]
-
-        assert (item["event"], item["audit"]) == ("AppointmentBooked", None)
-
-    async def test_tells_the_patient_nobody_elses_id(self, audited: Clinic, story: Story) -> None:
-        items = (await get(audited.http, f"{story.path}/history", story.patient.headers))["items"]
-        entries = await whole(audited, **BOOKING, appointment_id=story.appointment_id)
-        staff_ids = {one["content"]["actor"]["id"] for one in entries} - {str(story.patient.id)}
-        assert len(staff_ids) == 1
-        assert not any(staff_id in json.dumps(items) for staff_id in staff_ids)

@@ -3,91 +3,21 @@
 import asyncio
 import contextlib
 import json
-import socket
 import weakref
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
-from contracts.topics import COMMANDS, EVENTS
+from contracts.topics import EVENTS
 from infra import clock
-from infra.kafka import topic_name
 from ingress import event_feed, staff_events
 from ingress.event_feed import Place
 from tests.clinic import Clinic, free_port, ingress
 from tests.http.asking import booked, booking, cancel, pointers, problem, reschedule
+from tests.http.live_reader import PATH, START, something, watching
 from tests.waiting import until_async
-
-PATH = "/v1/staff/events"
-START = str(Place([0] * EVENTS.partitions))
-
-
-@dataclass
-class Reader:
-    """What a stream has brought so far; `last_id` is what to come back with."""
-
-    messages: list[tuple[str, str]] = field(default_factory=list)
-    comments: list[str] = field(default_factory=list)
-    last_id: str = ""
-    ended: bool = False
-
-    async def read(self, lines: AsyncIterator[str]) -> None:
-        """The stream's grammar (WHATWG HTML, section 9.2.6), as far as it is used."""
-        values: dict[str, str] = {}
-        async for line in lines:
-            if line.startswith(":"):
-                self.comments.append(line[1:].strip())
-            elif line:
-                name, _, value = line.partition(": ")
-                values[name] = value
-            else:
-                self.last_id = values.get("id", self.last_id)
-                if "data" in values:
-                    self.messages.append((values["event"], values["data"]))
-                values = {}
-        self.ended = True
-
-    @property
-    def data(self) -> list[str]:
-        return [data for _, data in self.messages]
-
-    async def until(self, count: int) -> None:
-        async def there() -> bool:
-            return len(self.messages) >= count
-
-        await until_async(there, f"{count} events")
-        assert len(self.messages) == count
-
-    async def opened(self) -> None:
-        async def there() -> bool:
-            return bool(self.comments and self.last_id)
-
-        await until_async(there, "the stream is open")
-
-
-@contextlib.asynccontextmanager
-async def watching(
-    http: httpx.AsyncClient, who: dict[str, str], last_id: str | None = None, **query: Any
-) -> AsyncIterator[Reader]:
-    """A reader at work, in the background."""
-    headers = {**who, **({} if last_id is None else {"Last-Event-ID": last_id})}
-    async with http.stream("GET", PATH, headers=headers, params=query) as response:
-        assert response.status_code == 200
-        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert response.headers["cache-control"] == "no-store"
-        reader = Reader()
-        reading = asyncio.create_task(reader.read(response.aiter_lines()))
-        await reader.opened()
-        try:
-            yield reader
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
 
 
 @pytest.fixture(scope="module")
@@ -97,20 +27,6 @@ async def other(shared: Clinic) -> AsyncIterator[httpx.AsyncClient]:
     update = {"port": port, "url": f"http://127.0.0.1:{port}"}
     async with ingress(shared.settings.model_copy(update=update)) as http:
         yield http
-
-
-@pytest.fixture
-def watchers(monkeypatch: pytest.MonkeyPatch) -> "weakref.WeakSet[event_feed.Watcher]":
-    """Those who watch: empty once nothing of them is in memory."""
-    alive: weakref.WeakSet[event_feed.Watcher] = weakref.WeakSet()
-
-    class Seen(event_feed.Watcher):
-        def __init__(self) -> None:
-            super().__init__()
-            alive.add(self)
-
-    monkeypatch.setattr(event_feed, "Watcher", Seen)
-    return alive
 
 
 async def stored(clinic: Clinic, behind: str) -> dict[int, list[str]]:
@@ -307,126 +223,3 @@ class TestComingBack:
         for bad in ("", "0", "x", START[:-2], f"{START}.0", START.replace("0", "-1", 1), beyond, "1" * 200):
             answer = await shared.http.get(PATH, headers={**shared.staff, "Last-Event-ID": bad})
             assert pointers(answer) == ["/last-event-id"], bad
-
-
-async def something(reader: Reader) -> bool:
-    return bool(reader.messages)
-
-
-class BigBook:
-    """A clinic whose events are written by the test itself, as many and as large as it likes."""
-
-    def __init__(self, clinic: Clinic) -> None:
-        self.clinic = clinic
-        self.count = 0
-
-    async def write(self, number: int, size: int) -> None:
-        sequences = [self.count + more for more in range(1, number + 1)]
-        async with self.clinic.postgres.acquire() as connection, connection.transaction():
-            await connection.execute(
-                """
-                INSERT INTO booking.events
-                    (partition, sequence, event_id, type, key, subject, command_id, decided_at, data)
-                SELECT 0, sequence, gen_random_uuid(), 'DoctorUpdated', 'key', 'key', gen_random_uuid(),
-                    now(), format('{"number": %s, "name": "%s"}', sequence, repeat('x', $2))::json
-                FROM unnest($1::bigint[]) sequence
-                """,
-                *(sequences, size),
-            )
-            await connection.execute(
-                """
-                INSERT INTO booking.partition_progress (topic, partition, topic_id, event_count)
-                VALUES ($1, 0, $2, $3)
-                ON CONFLICT (topic, partition) DO UPDATE SET event_count = $3
-                """,
-                *(topic_name(self.clinic.settings, COMMANDS), uuid4(), sequences[-1]),
-            )
-        self.count += number
-
-
-async def numbers(reader: Reader) -> list[int]:
-    return [json.loads(data)["number"] for data in reader.data]
-
-
-class TestAReaderThatDoesNotKeepUp:
-    @pytest.fixture
-    def book(self, undecided: Clinic, monkeypatch: pytest.MonkeyPatch) -> BigBook:
-        monkeypatch.setattr(event_feed, "LOOK_INTERVAL_S", 0.02)
-        return BigBook(undecided)
-
-    async def test_reads_from_the_table_what_it_could_not_be_handed(
-        self, book: BigBook, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(event_feed, "WAITING_MAX", 10)
-        clinic = book.clinic
-        await book.write(1, 10)
-        async with watching(clinic.http, clinic.staff) as reader:
-            for _ in range(4):
-                await book.write(1_000, 10)
-            await reader.until(4_000)
-            assert await numbers(reader) == list(range(2, 4_002))
-
-    async def test_is_dropped_and_its_memory_freed_and_others_are_not_disturbed(
-        self,
-        book: BigBook,
-        monkeypatch: pytest.MonkeyPatch,
-        watchers: "weakref.WeakSet[event_feed.Watcher]",
-    ) -> None:
-        monkeypatch.setattr(staff_events, "SLOW_READER_TIMEOUT_S", 0.5)
-        monkeypatch.setattr(event_feed, "WAITING_MAX", 5)
-        clinic, loop = book.clinic, asyncio.get_running_loop()
-        # More than all the buffers between the two can hold.
-        await book.write(250, 64 * 1024)
-        with socket.socket() as stalled:
-            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024)
-            stalled.setblocking(False)
-            await loop.sock_connect(stalled, (clinic.settings.host, clinic.settings.port))
-            lines = [f"GET {PATH} HTTP/1.1", "Host: x", f"Last-Event-ID: {START}"]
-            lines += [f"{name}: {value}" for name, value in clinic.staff.items()]
-            await loop.sock_sendall(stalled, "\r\n".join([*lines, "", ""]).encode())
-            assert (await loop.sock_recv(stalled, 12)).endswith(b"200")
-
-            async with watching(clinic.http, clinic.staff) as reader:
-                assert len(watchers) == 2
-                sizes: list[int] = []
-
-                async def dropped() -> bool:
-                    await book.write(3, 10)
-                    sizes.extend(watcher._events.qsize() for watcher in watchers)
-                    return len(watchers) == 1
-
-                await until_async(dropped, "the reader that takes nothing is dropped")
-                assert max(sizes) <= 5
-                await reader.until(book.count - 250)
-                assert await numbers(reader) == list(range(251, book.count + 1))
-
-            received = await to_the_end(stalled)
-        partly = Reader()
-        await partly.read(received)
-        assert 0 < len(partly.messages) < 250
-        async with watching(clinic.http, clinic.staff, partly.last_id) as again:
-            await again.until(book.count - len(partly.messages))
-            assert await numbers(partly) + await numbers(again) == list(range(1, book.count + 1))
-
-
-async def to_the_end(stalled: socket.socket) -> AsyncIterator[str]:
-    """The lines that reached the socket before the server closed it."""
-    loop, content = asyncio.get_running_loop(), b""
-    async with asyncio.timeout(10):
-        while some := await loop.sock_recv(stalled, 1 << 20):
-            content += some
-    # The stream is chunked (RFC 9112, section 7.1): one message, one chunk.
-    text = content.partition(b"\r\n\r\n")[2]
-
-    async def lines() -> AsyncIterator[str]:
-        rest = text
-        while rest:
-            size, _, rest = rest.partition(b"\r\n")
-            length = int(size, 16)
-            if len(rest) < length:
-                return
-            for line in rest[:length].decode().splitlines():
-                yield line
-            rest = rest[length + 2 :]
-
-    return lines()
