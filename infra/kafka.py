@@ -24,6 +24,7 @@ from aiokafka.protocol.types import (
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from contracts.topics import Topic
+from infra import kafka_connection
 from infra.errors import MisconfiguredError, TransientError
 from infra.settings import Settings
 
@@ -33,6 +34,8 @@ BATCH_BYTES_MAX = 64 * 1024
 # A dead letter is a record of the commands' topic (1 MiB at most) with a few headers more.
 RECORD_BYTES_MAX = 2 * 1024 * 1024
 CUT_OFF_AFTER_S = 1.0
+
+kafka_connection.use()
 
 
 def topic_name(settings: Settings, topic: Topic) -> str:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
+from aiokafka import conn
 from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 from redis.asyncio import Redis
@@ -89,6 +92,22 @@ def _doctor() -> dict[str, object]:
 
 def _decision() -> Decision:
     return Decision(clock.new_id(), None, State.FAILED, None, 0, 0, clock.now())
+
+
+async def test_a_connection_to_kafka_that_uvloop_has_closed_is_broken(settings: Settings) -> None:
+    host, _, port = settings.kafka_bootstrap.rpartition(":")
+
+    async def write_to_what_is_closed() -> None:
+        connection = await conn.create_conn(host, int(port))
+        assert isinstance(connection, AIOKafkaConnection)
+        connection._writer.transport.abort()
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(KafkaConnectionError):
+                connection.send(MetadataRequest([]))
+            assert not connection.connected()
+
+    await asyncio.to_thread(uvloop.run, write_to_what_is_closed())
 
 
 async def test_what_is_cut_off_while_it_connects_leaves_no_connection(
