@@ -16,12 +16,13 @@ from benchmarks.http_load import Expected, closed_loop
 from benchmarks.plan import BUSY, ORDINARY, VISIT_TYPE, Practice, bookings, doctor_ids, next_monday
 from contracts.commands import Actor, ActorKind
 from infra import clock
+from infra.background import all_of
 from infra.keys import Keys
 from infra.postgres import open_pool
 from infra.settings import Settings
 from infra.tokens import issue_token, load_signing_key
 from ingress.patients import Patients
-from ops.commands import Sender, all_of
+from ops.commands import Sender
 from ops.tokens import staff_token
 
 BUSY_DOCTORS = 48

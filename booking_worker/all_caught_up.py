@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from booking_worker.catch_up import CatchUp
 from contracts.topics import EVENTS
-from infra.background import side_by_side
+from infra.background import all_of
 from infra.errors import MisconfiguredError
 from infra.postgres import OUTAGES
 
@@ -32,7 +32,7 @@ class AllCaughtUp:
     async def run(self) -> None:
         """Catch up, and stay connected to the events until cancelled."""
         async with self._catch_up.connected():
-            await side_by_side(*(self._one(number) for number in range(EVENTS.partitions)))
+            await all_of(self._one(number) for number in range(EVENTS.partitions))
             self._all.set()
             await asyncio.Event().wait()
 

@@ -24,9 +24,8 @@ from booking_worker.folding import Commands, NotYetError, OvertakenError, fold
 from booking_worker.recorded import Recorded, by_command
 from booking_worker.same_topic import AnotherTopicError
 from contracts.topics import EVENTS
-from infra.background import side_by_side
 from infra.errors import MisconfiguredError
-from infra.kafka import topic_name
+from infra.kafka import bounds, topic_name
 from infra.postgres import CONFLICTS
 from infra.settings import Settings
 
@@ -109,10 +108,7 @@ class CatchUp:
     async def _is_behind(self, number: int, event_count: int, published_count: int) -> bool:
         place, first = TopicPartition(self._events, number), max(event_count - 1, 0)
         async with self._log.use() as consumer:
-            begins, ends = await side_by_side(
-                consumer.beginning_offsets([place]), consumer.end_offsets([place])
-            )
-            begin, end = begins[place], ends[place]
+            begin, end = await bounds(consumer, place)
             if begin > first or end < published_count:
                 raise MisconfiguredError(
                     f"{self._name(number)}: the database has {event_count} events, {published_count} of them "

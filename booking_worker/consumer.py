@@ -21,8 +21,9 @@ from booking_worker.all_caught_up import AllCaughtUp
 from booking_worker.decider import Decider
 from booking_worker.partition import MisplacedError, OwnedPartition
 from booking_worker.same_topic import SameTopic
-from infra.background import side_by_side
+from infra.background import all_of
 from infra.errors import MisconfiguredError, TransientError
+from infra.kafka import bounds
 from infra.metrics import PARTITION_STOPPED
 from infra.postgres import OUTAGES
 
@@ -151,7 +152,7 @@ class CommandConsumer(ConsumerRebalanceListener):
         while True:
             try:
                 # At once: over a slow connection each takes many round trips.
-                await side_by_side(self._same_topic.check(), self._open(partition, owned))
+                await all_of([self._same_topic.check(), self._open(partition, owned)])
                 if self._subscriber.consumer is None:
                     return False  # it was stopped meanwhile
                 self._consumer.seek(partition, owned.next_offset)
@@ -171,10 +172,7 @@ class CommandConsumer(ConsumerRebalanceListener):
         await self._caught_up.take_up(partition.partition)
         await owned.open(self._pool)
         # Only now: the position of before never lies behind the end of now.
-        starts, ends = await side_by_side(
-            self._consumer.beginning_offsets([partition]), self._consumer.end_offsets([partition])
-        )
-        owned.check_within(starts[partition], ends[partition])
+        owned.check_within(*await bounds(self._consumer, partition))
 
     async def _handle(self, records: tuple[ConsumerRecord, ...]) -> None:
         # No exception may leave: FastStream would drop the batch and go on. The decider returns what stops.

@@ -1,9 +1,11 @@
-"""Jobs that run beside the rest of a service."""
+"""Jobs side by side: beside the rest of a service, or all waited for."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
@@ -18,11 +20,11 @@ async def running(*jobs: Coroutine[object, object, None]) -> AsyncIterator[None]
                 task.cancel()
 
 
-async def side_by_side(*jobs: Coroutine[Any, Any, Any]) -> list[Any]:
-    """The results of all. Where one fails, the others are cancelled, and its error is raised."""
+async def all_of(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results in order. The first failure cancels the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(job) for job in jobs]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+            tasks = [group.create_task(call) for call in calls]
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
     return [task.result() for task in tasks]

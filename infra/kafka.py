@@ -25,6 +25,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from contracts.topics import Topic
 from infra import kafka_connection
+from infra.background import all_of
 from infra.errors import MisconfiguredError, TransientError
 from infra.settings import Settings
 
@@ -117,6 +118,16 @@ async def start_producer(settings: Settings, client_id: str, **more: Any) -> AIO
     return producer
 
 
+async def bounds(consumer: AIOKafkaConsumer, place: TopicPartition) -> tuple[int, int]:
+    """The first offset that a partition still has, and the one behind its last; both asked for at once.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    begins, ends = await all_of([consumer.beginning_offsets([place]), consumer.end_offsets([place])])
+    return begins[place], ends[place]
+
+
 async def tail(settings: Settings, topic: str, partition: int, offsets: int) -> list[ConsumerRecord]:
     """The committed records among the last `offsets` offsets of a partition.
 
@@ -130,8 +141,7 @@ async def tail(settings: Settings, topic: str, partition: int, offsets: int) -> 
         await connect(consumer.start())
         place = TopicPartition(topic, partition)
         consumer.assign([place])
-        start = (await consumer.beginning_offsets([place]))[place]
-        end = (await consumer.end_offsets([place]))[place]
+        start, end = await bounds(consumer, place)
         consumer.seek(place, max(start, end - offsets))
         records: list[ConsumerRecord] = []
         # By position, not by count: markers of transactions take offsets, too.

@@ -1,7 +1,6 @@
 """Commands sent through HTTP, as any client may: with a key, until decided, a bounded number at once."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -94,16 +93,6 @@ class Sender:
                 retry_after_s = _retry_after_s(response)
             await asyncio.sleep(retry_after_s)
         raise TransientError(f"{trouble} ({TRIES_MAX} tries)")
-
-
-async def all_of(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results in order. The first failure cancels the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except ExceptionGroup as several:
-        raise several.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 def _json(what: str, response: httpx.Response) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from contracts.envelope import command_headers, command_key, decode_command
 from contracts.topics import COMMANDS, DEAD_LETTERS
 from infra import clock
 from infra.errors import MisconfiguredError
-from infra.kafka import start_producer, topic_name
+from infra.kafka import bounds, start_producer, topic_name
 from infra.settings import Settings
-from ops.replay.connection import bounds, database, log_reader, servers_answer
+from ops.replay.connection import database, log_reader, servers_answer
 
 _NO_ERROR = UndecodableError(DeadLetterReason.NO_ENVELOPE, "")
 ADDED_HEADERS = len(dead_letter_headers(_NO_ERROR, "", UUID(int=0), 0, 0))

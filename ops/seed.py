@@ -17,8 +17,9 @@ from rich.progress import Progress
 
 from contracts.refusals import Reason
 from infra import clock
+from infra.background import all_of
 from infra.settings import Settings
-from ops.commands import Answer, Sender, all_of
+from ops.commands import Answer, Sender
 from ops.tokens import register_patients, staff_token
 
 IN_FLIGHT_MAX = 20

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from booking_worker.event_log import start_consumer
@@ -72,10 +72,3 @@ async def log_reader(
             yield consumer
         finally:
             await consumer.stop()
-
-
-async def bounds(consumer: AIOKafkaConsumer, place: TopicPartition) -> tuple[int, int]:
-    """The first offset that a partition still has, and the one behind its last."""
-    begin: int = (await consumer.beginning_offsets([place]))[place]
-    end: int = (await consumer.end_offsets([place]))[place]
-    return begin, end

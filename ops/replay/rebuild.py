@@ -13,10 +13,10 @@ from rich.table import Table
 from booking_worker.catch_up import CatchUp
 from booking_worker.sql import SESSION
 from contracts.topics import COMMANDS, EVENTS
+from infra.background import all_of
 from infra.errors import MisconfiguredError
 from infra.kafka import connection, topic_ids, topic_name
 from infra.settings import Settings
-from ops.commands import all_of
 from ops.replay.connection import database, quiet, servers_answer
 from ops.replay.state_hash import State, state_of
 

@@ -18,9 +18,9 @@ from booking_worker.recorded import Recorded
 from contracts.dead_letters import origin_of
 from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from infra.errors import MisconfiguredError
-from infra.kafka import topic_ids, topic_name
+from infra.kafka import bounds, topic_ids, topic_name
 from infra.settings import Settings
-from ops.replay.connection import bounds, database, log_reader, quiet
+from ops.replay.connection import database, log_reader, quiet
 from ops.replay.elsewhere import Elsewhere
 from ops.replay.recorded_events import Position, RecordedEvents
 from ops.replay.redeciding import Finding, Letters, Redecision, describe

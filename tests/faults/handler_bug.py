@@ -9,13 +9,11 @@ import asyncpg
 from contracts.commands import Actor, ActorKind, RegisterDoctor
 from contracts.dead_letters import DeadLetterReason
 from contracts.doctors import VisitType
-from contracts.envelope import command_headers, command_key
 from contracts.topics import COMMANDS
-from infra import clock
 from infra.kafka import start_producer, topic_name
 from tests.faults.fault import Fault
 from tests.faults.machine import Machine
-from tests.faults.poison import MARK, NAMES, Raw
+from tests.faults.poison import NAMES, Raw, changed, record_of
 
 NAME = "Dr. Bug"
 AT_ONCE_MAX = 4
@@ -61,5 +59,4 @@ def _registration(chance: random.Random) -> Raw:
         time_zone="Europe/Berlin",
         visit_types=(VisitType(code="checkup", name="Look", minutes=30),),
     )
-    headers = [*command_headers(command, clock.now()), (MARK, DeadLetterReason.HANDLER_ERROR.encode())]
-    return {"key": command_key(command), "value": command.model_dump_json().encode(), "headers": headers}
+    return changed(record_of(command), {}, DeadLetterReason.HANDLER_ERROR.encode())

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from aiokafka.errors import KafkaError
 
-from contracts.commands import Actor, ActorKind, BookAppointment, made_id
+from contracts.commands import Actor, ActorKind, BookAppointment, Command, made_id
 from contracts.dead_letters import DeadLetterReason
 from contracts.envelope import command_headers, command_key
 from contracts.fields import rfc3339
@@ -125,6 +125,11 @@ def good_command(chance: random.Random) -> Raw:
             "starts_at": rfc3339(clock.now()),
         }
     )
+    return record_of(command)
+
+
+def record_of(command: Command) -> Raw:
+    """The command as the ingress would send it now."""
     headers = list(command_headers(command, clock.now()))
     return {"key": command_key(command), "value": command.model_dump_json().encode(), "headers": headers}
 

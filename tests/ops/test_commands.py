@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from infra.background import all_of
 from infra.errors import ClinicError, TransientError
 from ops import commands
-from ops.commands import Answer, Sender, all_of
+from ops.commands import Answer, Sender
 
 CONFIRMED = {"state": "confirmed", "refusal": None}
 PENDING = {"state": "pending", "refusal": None}

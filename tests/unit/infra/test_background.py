@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.background import side_by_side
+from infra.background import all_of
 
 
 async def test_results_come_in_the_order_of_the_jobs() -> None:
@@ -18,7 +18,7 @@ async def test_results_come_in_the_order_of_the_jobs() -> None:
         begun.set()
         return 2
 
-    assert await side_by_side(first(), second()) == [1, 2]
+    assert await all_of([first(), second()]) == [1, 2]
 
 
 async def test_where_one_fails_the_others_end_before_its_error_is_raised() -> None:
@@ -36,5 +36,5 @@ async def test_where_one_fails_the_others_end_before_its_error_is_raised() -> No
         raise KeyError("this")
 
     with pytest.raises(KeyError, match="this"):
-        await side_by_side(waiting(), failing())
+        await all_of([waiting(), failing()])
     assert ended == [True]
