@@ -1,6 +1,6 @@
-"""The audit trail as others meet it: what an entry says, signed heads, and the form that hashes cover.
+"""The public format of the audit trail: entries, signed heads, proofs, and the canonical JSON that is hashed.
 
-An entry names people by their ids alone. No name, address or free text, sealed or not, has a field here.
+An entry refers to people by id only. No field can hold a name, an address or free text, encrypted or not.
 """
 
 import json
@@ -10,32 +10,32 @@ from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
-from contracts.fields import Instant, Model, Whole, rfc3339
-from contracts.topics import EVENTS, SECURITY_EVENTS
+from contracts.fields import Instant, Model, rfc3339
+from contracts.topics import EVENTS_TOPIC, SECURITY_EVENTS_TOPIC
 
 PARTITION_MAX = 2**15 - 1
 NUMBER_MAX = 2**63 - 1
 
-Partition = Annotated[Whole, Field(ge=0, le=PARTITION_MAX)]
-Number = Annotated[Whole, Field(ge=1, le=NUMBER_MAX)]
+Partition = Annotated[StrictInt, Field(ge=0, le=PARTITION_MAX)]
+Number = Annotated[StrictInt, Field(ge=1, le=NUMBER_MAX)]
 Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})*$")]
 
 
 class Chain(StrEnum):
-    """What is chained: the events of one topic, a chain per partition."""
+    """The topics with an audit trail; each of their partitions has a chain."""
 
     BOOKING = "booking"
     SECURITY = "security"
 
 
-CHAINED = {Chain.BOOKING: EVENTS, Chain.SECURITY: SECURITY_EVENTS}
-"""The topic whose events a chain keeps."""
+CHAINED = {Chain.BOOKING: EVENTS_TOPIC, Chain.SECURITY: SECURITY_EVENTS_TOPIC}
+"""The topic whose events a chain records."""
 
 
 class About(Model):
-    """Whom and what an entry is about."""
+    """The subjects of an entry."""
 
     appointment_id: UUID | None
     doctor_id: UUID | None
@@ -43,39 +43,39 @@ class About(Model):
 
 
 class Who(Model):
-    """Who acted. No id where nobody is known, as for a login that failed."""
+    """The actor. `id` is None if it is unknown, as for a failed login."""
 
     id: UUID | None
     kind: str
 
 
 class Effect(Model):
-    """What the event alone tells of the state before and after it: times, doctor, status, codes."""
+    """The state before and after the event, as far as the event contains it: times, doctor, status, codes."""
 
     after: dict[str, Any] | None
     before: dict[str, Any] | None
 
 
 class EventPlace(Model):
-    """The event itself and where it stands. `sequence` is None on a topic whose events have none."""
+    """The event and its position. `sequence` is None on a topic whose events have none."""
 
     id: UUID
-    offset: Whole
-    partition: Whole
-    sequence: Whole | None
+    offset: StrictInt
+    partition: StrictInt
+    sequence: StrictInt | None
     topic: str
 
 
 class CommandPlace(Model):
-    """Where the command stands that the event came of."""
+    """The position of the command that caused the event."""
 
-    offset: Whole
-    partition: Whole
+    offset: StrictInt
+    partition: StrictInt
     topic: str
 
 
 class Content(Model):
-    """What an entry says, and its hash covers. The names sort so that what has a column comes first.
+    """The content of an entry, which its hash covers. The names sort so that those with a column come first.
 
     `at` is the broker time of the command (of a security event: the event's own time), `request_id` the
     trace id of W3C Trace Context, `reason` a refusal's or failure's code and `count` its number.
@@ -87,7 +87,7 @@ class Content(Model):
     at: Instant
     command_id: UUID | None
     command_type: str | None
-    count: Whole | None
+    count: StrictInt | None
     effect: Effect | None
     event: EventPlace
     reason: str | None
@@ -122,7 +122,7 @@ class Head(Model):
 
 
 class SignedHead(Head):
-    """A head with its signature (Ed25519, hex). `key_id` tells which key."""
+    """A head with its signature (Ed25519, hex) and the id of its key."""
 
     key_id: str
     signature: Hex
@@ -157,20 +157,21 @@ class SignedHead(Head):
 
 
 class HeadFile(Model):
-    """What `clinic audit head` prints: a head of every chain, to keep elsewhere."""
+    """The output of `clinic audit head`: a head of every chain, to keep elsewhere."""
 
     heads: tuple[SignedHead, ...]
 
 
 class Stub(Model):
-    """What stays of a stretch of dropped entries: `hashes_hash` is the SHA-256 over all their hashes."""
+    """The signed remainder of consecutive dropped entries; `hashes_hash` is the SHA-256 of all their
+    hashes."""
 
     chain: Chain
-    first_number: Whole
+    first_number: StrictInt
     hashes_hash: str
-    last_number: Whole
+    last_number: StrictInt
     month: str
-    partition: Whole
+    partition: StrictInt
     signed_at: Instant
 
     def signed_bytes(self) -> bytes:
@@ -190,8 +191,8 @@ class Stub(Model):
 
 
 class InclusionProof(Model):
-    """That an entry is in the tree of a head (RFC 9162, section 2.1.3), and what it says. Its hash covers
-    `previous_hash` and the canonical JSON of `content`. Hashes in hex, from leaf to root."""
+    """A proof that an entry is in the tree of a head (RFC 9162, section 2.1.3), with its content. The entry's
+    hash covers `previous_hash` and the canonical JSON of `content`. Hashes in hex, from leaf to root."""
 
     content: dict[str, Any]
     head: SignedHead
@@ -201,7 +202,7 @@ class InclusionProof(Model):
 
 
 class ConsistencyProof(Model):
-    """That the entries of an earlier head are the first ones of `head` (RFC 9162, section 2.1.4)."""
+    """A proof that the entries of an earlier head are the first ones of `head` (RFC 9162, section 2.1.4)."""
 
     earlier: SignedHead
     head: SignedHead
@@ -209,7 +210,7 @@ class ConsistencyProof(Model):
 
 
 class ConsistencyProofs(Model):
-    """What `clinic audit prove --from` prints: one for every head of the file."""
+    """The output of `clinic audit prove --from`: a proof for every head in the file."""
 
     proofs: tuple[ConsistencyProof, ...]
 
@@ -219,11 +220,11 @@ def key_id(public_key: bytes) -> str:
     return sha256(public_key).hexdigest()[:32]
 
 
-# For texts, whole numbers below 2^53, null and what is made of them under ASCII names, this is RFC 8785, at a
-# sixth of the time that a general implementation takes; a test compares the two.
+# For strings, integers below 2^53, null, and objects and arrays of these with ASCII names, this is RFC 8785,
+# in a sixth of the time of a general implementation. A test compares the two.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
-    """Canonical JSON (RFC 8785). No fractions, and only ASCII in names."""
+    """Canonical JSON (RFC 8785), without fractions and with ASCII names only."""
     return _encode(value).encode()

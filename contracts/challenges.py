@@ -1,34 +1,41 @@
-"""`auth.challenges.v1`: somebody wants to log in, and a code is to be sent.
+"""`auth.challenges.v1`: challenges, each of which asks for a code to be sent.
 
-The topic tells neither the code nor the address. Whoever starts a login does, in this order:
+The code is for a login, or proves that a new address or phone number is the patient's. Notices that one was
+changed, or that a passkey was added, go the same way.
+
+Neither the code nor the address is on the topic. A login starts in this order:
 
 1. `SET <namespace>challenge:<challenge_id> <sealed> EXAT <expires_at>` in Redis, where `<sealed>` is a
    `Secret` in JSON, sealed by `infra.keys.Keys.seal_challenge`. The notifier reads it once it has the
-   message; a key that is gone is a code that nobody can use any more.
-2. Produce a `LoginChallenge` with `challenge_headers`, keyed by the challenge.
+   message. Once the key has expired, so has the code.
+2. Produce a `LoginChallenge` with `contracts.cloudevents.challenge_headers`, keyed by the challenge.
 
 The notifier sends each challenge once, until `expires_at`.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from contracts.dead_letters import DeadLetterReason, UndecodableError
-from contracts.fields import Instant, Model, rfc3339
+from contracts.fields import Instant, Model
 
-TYPE = "clinic.auth.LoginChallenge.v1"
-SOURCE = b"/clinic/ingress"
 SECRET_PREFIX = "challenge:"  # noqa: S105 (a key's name)
 
 
-class LoginChallenge(Model):
-    """A code is to be sent. Without `patient_id` it goes to the address in the `Secret`: to staff."""
+def _known_language(value: Any) -> Any:
+    return value if value in ("en", "de") else "en"
 
-    model_config = ConfigDict(extra="ignore")
+
+Language = Annotated[Literal["en", "de"], BeforeValidator(_known_language)]
+"""The language of the message; English for a language that only a newer release knows."""
+
+
+class LoginChallenge(Model):
+    """A request to send a code. Without `patient_id`, it goes to the address in the `Secret`.
+
+    Whether that is a patient's is not known until the code has come back.
+    """
 
     challenge_id: UUID
     patient_id: UUID | None
@@ -36,53 +43,24 @@ class LoginChallenge(Model):
 
 
 class Secret(Model):
-    """What the topic does not tell, under `secret_key` in Redis, sealed.
+    """The confidential parts, not on the topic but encrypted in Redis under `secret_key`.
 
-    `email`, `name` and `language` are given where there is no `patient_id`.
+    `email`, `name` and `language` are given where there is no `patient_id`. `person_id` is the patient who
+    wants to be reached there from now on; None for a login. With `phone`, that is where the message goes if
+    there is a gateway for text messages. With `undo`, a link's token, it is a notice to the former address;
+    with `passkey_added`, one that somebody can log in by one more passkey.
     """
 
-    model_config = ConfigDict(extra="ignore")
-
-    code: str = Field(pattern=r"^[0-9]{4,12}$")
+    code: str | None = Field(default=None, pattern=r"^[0-9]{4,12}$")
     email: str | None = None
     name: str | None = None
-    language: Literal["en", "de"] = "en"
+    language: Language = "en"
+    person_id: UUID | None = None
+    phone: str | None = None
+    undo: str | None = None
+    passkey_added: bool = False
 
 
 def secret_key(namespace: str, challenge_id: UUID) -> str:
     """The key in Redis; `namespace` is the clinic's."""
     return f"{namespace}{SECRET_PREFIX}{challenge_id}"
-
-
-def challenge_key(challenge: LoginChallenge) -> bytes:
-    """The record's key."""
-    return str(challenge.challenge_id).encode()
-
-
-def challenge_headers(challenge: LoginChallenge, now: datetime) -> list[tuple[str, bytes]]:
-    """The headers of a challenge (CloudEvents, binary mode)."""
-    id_ = str(challenge.challenge_id).encode()
-    return [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", id_),
-        ("ce_type", TYPE.encode()),
-        ("ce_source", SOURCE),
-        ("ce_time", rfc3339(now).encode()),
-        ("ce_subject", id_),
-        ("content-type", b"application/json"),
-    ]
-
-
-def decode_challenge(value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> LoginChallenge:
-    """The challenge that a record carries.
-
-    Raises:
-        UndecodableError: it carries none.
-    """
-    if dict(headers).get("ce_type") != TYPE.encode():
-        raise UndecodableError(DeadLetterReason.UNKNOWN_TYPE, "not a login challenge")
-    try:
-        return LoginChallenge.model_validate_json(value or b"")
-    except ValidationError as error:
-        kinds = ", ".join(sorted({item["type"] for item in error.errors(include_input=False)}))
-        raise UndecodableError(DeadLetterReason.INVALID_DATA, kinds) from None

@@ -1,25 +1,16 @@
-"""The command resource: what a client reads at `/v1/commands/{receipt}` while it waits, and ever after."""
+"""The command resource: the answer of `/v1/commands/{receipt}`, before the decision and ever after."""
 
-from enum import StrEnum
 from uuid import UUID
 
-from contracts.fields import Instant, Model
+from contracts.decision import State
+from contracts.fields import Instant, Model, OrNewer
 from contracts.refusals import Reason
 
 
-class State(StrEnum):
-    """Pending until decided; then one of the others, for ever."""
-
-    PENDING = "pending"
-    CONFIRMED = "confirmed"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
 class RefusalBody(Model):
-    """Why not: the code for machines, the sentence for people."""
+    """The reason of a refusal: a code for programs, a sentence for people."""
 
-    reason: Reason
+    reason: OrNewer[Reason]
     detail: str
 
 
@@ -31,11 +22,11 @@ class Links(Model):
 
 
 class CommandResource(Model):
-    """`queue_ahead` counts the records before it in its partition, while it is pending."""
+    """The state of a command. `queue_ahead`: the records before it in its partition, while it is pending."""
 
     command_id: UUID
     type: str
-    state: State
+    state: OrNewer[State]
     submitted_at: Instant
     decided_at: Instant | None
     queue_ahead: int | None
@@ -44,3 +35,4 @@ class CommandResource(Model):
     time_off_id: UUID | None
     refusal: RefusalBody | None
     links: Links
+    receipt: str

@@ -1,39 +1,46 @@
-"""Everything that can be asked of the appointment book: imperative, and complete when it is on the log.
+"""The commands to the appointment book, in the imperative.
 
-A command carries no name, address or phone; free text is sealed before it gets here.
+A command contains no name, address or phone number of a patient; free text is encrypted beforehand.
 """
 
 from enum import StrEnum
 from typing import Literal, get_args
 from uuid import UUID, uuid5
 
-from pydantic import ConfigDict, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.doctors import Policy, PolicyChange, VisitTypes, WeeklyHours
-from contracts.fields import Ciphertext, Code, Fingerprint, Flag, Instant, Line, Model, TimeZone
+from contracts.doctors import DoctorChange, Policy, VisitTypes, WeeklyHours
+from contracts.fields import Ciphertext, Code, Fingerprint, Instant, Model, OrNewer, SingleLineText, TimeZone
+from contracts.promise import PromisedStart
 
 
 class ActorKind(StrEnum):
-    """Who may act."""
+    """The kinds of principals that act on the book."""
 
     PATIENT = "patient"
     STAFF = "staff"
     SYSTEM = "system"
 
 
-class Actor(Model):
-    """Who acts. The id is the patient's or the member of staff's."""
+class RecordedActor(Model):
+    """The actor in a message about the past: the kind may be one that only a newer release knows."""
+
+    kind: OrNewer[ActorKind]
+    id: UUID
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordedActor) and (self.kind, self.id) == (other.kind, other.id)
+
+
+class Actor(RecordedActor):
+    """The actor of a command. The kind must be known, because permissions depend on it."""
 
     kind: ActorKind
-    id: UUID
 
 
 class CommandBase(Model):
-    """What every command has. `doctor_id` is the record's key: whose time, or whose book, it is about."""
-
-    # A newer ingress may add fields that this worker need not know.
-    model_config = ConfigDict(extra="ignore")
+    """Fields of every command. `doctor_id` is the record's key: the doctor whose book it is about."""
 
     command_id: UUID
     fingerprint: Fingerprint
@@ -42,24 +49,17 @@ class CommandBase(Model):
 
 
 class RegisterDoctor(CommandBase):
-    """Open a book for a doctor."""
+    """Add a doctor."""
 
-    name: Line
-    specialty: Line
+    name: SingleLineText
+    specialty: SingleLineText
     time_zone: TimeZone
     visit_types: VisitTypes
     policy: Policy = Policy()
 
 
-class UpdateDoctor(CommandBase):
-    """Change what is given; the rest stays."""
-
-    name: Line | None = None
-    specialty: Line | None = None
-    time_zone: TimeZone | None = None
-    visit_types: VisitTypes | None = None
-    policy: PolicyChange | None = None
-    active: Flag | None = None
+class UpdateDoctor(CommandBase, DoctorChange):
+    """Change the given values; the others stay."""
 
 
 class SetWeeklyHours(CommandBase):
@@ -69,13 +69,13 @@ class SetWeeklyHours(CommandBase):
 
 
 class BlockTime(CommandBase):
-    """Take time off; bookings in it are refused or, if so asked, cancelled."""
+    """Add time off. Booked appointments in it make a refusal or, with `cancel_conflicting`, are cancelled."""
 
     time_off_id: UUID
     starts_at: Instant
     ends_at: Instant
     note: Ciphertext | None = None
-    cancel_conflicting: Flag = False
+    cancel_conflicting: StrictBool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> "BlockTime":
@@ -85,7 +85,7 @@ class BlockTime(CommandBase):
 
 
 class UnblockTime(CommandBase):
-    """Give time off back."""
+    """Remove time off."""
 
     time_off_id: UUID
 
@@ -100,33 +100,46 @@ class BookAppointment(CommandBase):
     reason: Ciphertext | None = None
 
 
-class RescheduleAppointment(CommandBase):
-    """Move an appointment to a slot of `doctor_id`, who may be another doctor than before."""
+class AppointmentCommand(CommandBase):
+    """Fields of every command about an appointment; `expected_version`: only if it has that version."""
 
     appointment_id: UUID
+    expected_version: StrictInt | None = Field(default=None, exclude_if=lambda version: version is None)
+
+
+class RescheduleAppointment(AppointmentCommand):
+    """Move an appointment to a slot of `doctor_id`, perhaps another doctor than before.
+
+    `promised_start` is set when the rules of a time zone have changed (`clinic zones apply`): the visit moves
+    as it is, so that its local time is the promised one.
+    """
+
     starts_at: Instant
     visit_type: Code | None = None
+    promised_start: PromisedStart | None = Field(default=None, exclude_if=lambda promise: promise is None)
 
 
-class CancelAppointment(CommandBase):
-    """Free the time of an appointment. `doctor_id` is the doctor it had when this was asked."""
+class CancelAppointment(AppointmentCommand):
+    """Cancel an appointment. `doctor_id` is the doctor it had when the command was sent.
 
-    appointment_id: UUID
+    `asked_by`: on whose behalf the actor acts, as when a patient asks to be forgotten and the system cancels.
+    """
+
     reason: Code | None = None
+    asked_by: ActorKind | None = None
 
 
-class Outcome(StrEnum):
+class VisitOutcome(StrEnum):
     """How a visit ended."""
 
     COMPLETED = "completed"
     NO_SHOW = "no_show"
 
 
-class RecordOutcome(CommandBase):
-    """Note how a visit ended."""
+class RecordOutcome(AppointmentCommand):
+    """Record how a visit ended."""
 
-    appointment_id: UUID
-    outcome: Outcome
+    outcome: VisitOutcome
 
 
 Command = (
@@ -140,10 +153,10 @@ Command = (
     | CancelAppointment
     | RecordOutcome
 )
-COMMANDS: tuple[type[Command], ...] = get_args(Command)
-"""Append only: a receipt names a command's type by its place here."""
+COMMAND_TYPES: tuple[type[Command], ...] = get_args(Command)
+"""Append only: the first receipts name a command's type by its index."""
 
 
-def made_id(command_id: UUID, what: Literal["doctor", "appointment", "time-off"]) -> UUID:
-    """The id of what a command makes: known before it is decided, the same on every retry (RFC 9562, v5)."""
-    return uuid5(command_id, what)
+def derived_id(command_id: UUID, kind: Literal["doctor", "appointment", "time-off"]) -> UUID:
+    """The id of the object that a command creates, the same on every retry (RFC 9562, version 5)."""
+    return uuid5(command_id, kind)

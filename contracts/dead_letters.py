@@ -1,4 +1,4 @@
-"""What cannot be decided at all, and why: it is set aside in `booking.dlq.v1`, as it came."""
+"""Records that can never be decided: they are copied unchanged to `booking.dlq.v1`, with the reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,13 @@ class DeadLetterReason(StrEnum):
     UNKNOWN_TYPE = "unknown_type"
     INVALID_DATA = "invalid_data"
     WRONG_KEY = "wrong_key"
+    WRONG_PARTITION = "wrong_partition"
     HANDLER_ERROR = "handler_error"
+    SKIPPED = "skipped"
 
 
 class UndecodableError(Exception):
-    """A record that is not a message of this contract. `command_id` where it could be read all the same."""
+    """A record that is not a valid message. `command_id` is set if at least that could be read."""
 
     def __init__(self, reason: DeadLetterReason, detail: str, command_id: UUID | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -29,7 +31,7 @@ class UndecodableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a dead letter came from. `topic_id` is Kafka's (KIP-516): a topic made again has another."""
+    """The source of a dead letter. `topic_id` is Kafka's (KIP-516): a recreated topic has another."""
 
     reason: str
     detail: str
@@ -42,7 +44,7 @@ class Origin:
 def dead_letter_headers(
     error: UndecodableError, topic: str, topic_id: UUID, partition: int, offset: int
 ) -> list[tuple[str, bytes]]:
-    """What is added to the original headers: the reason, and where the record came from."""
+    """The headers that are added to the original ones: the reason and the source."""
     return [
         ("dlq_reason", str(error.reason).encode()),
         ("dlq_detail", error.detail.encode()),
@@ -55,7 +57,7 @@ def dead_letter_headers(
 
 def origin_of(headers: Sequence[tuple[str, bytes | None]]) -> Origin | None:
     """The inverse of `dead_letter_headers`; None for a record that is no dead letter of ours."""
-    # The last of each name: the original record may have come with headers of these names.
+    # The last header of each name: the original record may have headers of these names, too.
     added = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
     try:
         return Origin(

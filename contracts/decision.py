@@ -1,56 +1,59 @@
-"""A decision: the one terminal answer to a command, as it is stored and as it travels in a wake-up."""
+"""The decision: the final answer to a command, as stored; and the wake-up message that announces it."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts.command_resource import State
-from contracts.refusals import Reason, Refusal
+from pydantic import ValidationError
+
+from contracts.fields import Model
+from contracts.refusals import Refusal
+
+
+class State(StrEnum):
+    """The state of a command: pending until it is decided, then final."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    FAILED = "failed"
 
 
 class Decision(NamedTuple):
-    """What was decided. `fingerprint` is None only for a command that could not be read."""
+    """The answer to a command. `fingerprint` is None only for a command that could not be read.
+
+    `state` is a plain string if only a newer release knows it.
+    """
 
     command_id: UUID
     fingerprint: str | None
-    state: State
+    state: State | str
     refusal: Refusal | None
     partition: int
     offset: int
     decided_at: datetime
 
 
-def pack_wake_up(decisions: Iterable[Decision]) -> bytes:
-    """The decisions of one transaction, as one message."""
-    return json.dumps(
-        [
-            (
-                decision.command_id.hex,
-                decision.fingerprint,
-                decision.state,
-                decision.refusal and (decision.refusal.reason, decision.refusal.count),
-                decision.partition,
-                decision.offset,
-                decision.decided_at.isoformat(),
-            )
-            for decision in decisions
-        ]
-    ).encode()
+class _Decided(Model):
+    command_id: UUID | None = None
 
 
-def unpack_wake_up(message: bytes) -> list[Decision]:
-    """The inverse of `pack_wake_up`."""
-    return [
-        Decision(
-            UUID(command_id),
-            fingerprint,
-            State(state),
-            Refusal(Reason(refusal[0]), refusal[1]) if refusal else None,
-            partition,
-            offset,
-            datetime.fromisoformat(decided_at),
-        )
-        for command_id, fingerprint, state, refusal, partition, offset, decided_at in json.loads(message)
-    ]
+class _WakeUp(Model):
+    decisions: tuple[_Decided, ...]
+
+
+def pack_wake_up(command_ids: Iterable[UUID]) -> bytes:
+    """The message that announces these decided commands. The decisions are read from Postgres."""
+    decisions = tuple(_Decided(command_id=command_id) for command_id in command_ids)
+    return _WakeUp(decisions=decisions).model_dump_json().encode()
+
+
+def unpack_wake_up(message: bytes) -> list[UUID]:
+    """The announced commands; empty if the message is not a wake-up."""
+    try:
+        decisions = _WakeUp.model_validate_json(message).decisions
+    except ValidationError:
+        return []
+    return [decision.command_id for decision in decisions if decision.command_id]

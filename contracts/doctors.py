@@ -1,50 +1,61 @@
-"""What a doctor offers, and when: parts of commands, events and resources alike."""
+"""A doctor's visit types, policy and hours: shared by commands, events and resources."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.fields import Code, Date, Line, Model, WallTime, Whole
+from contracts.fields import Code, Date, EndTime, Model, SingleLineText, TimeZone, WallTime
 
 BUFFER_MINUTES_MAX = 240
 VISIT_MINUTES_MAX = 720
+
+BufferMinutes = Annotated[StrictInt, Field(ge=0, le=BUFFER_MINUTES_MAX)]
 
 
 class VisitType(Model):
     """A kind of visit: its length and the time the doctor needs before and after it, in minutes."""
 
     code: Code
-    name: Line
-    minutes: Whole = Field(ge=1, le=VISIT_MINUTES_MAX)
-    buffer_before_minutes: Whole = Field(default=0, ge=0, le=BUFFER_MINUTES_MAX)
-    buffer_after_minutes: Whole = Field(default=0, ge=0, le=BUFFER_MINUTES_MAX)
+    name: SingleLineText
+    minutes: StrictInt = Field(ge=1, le=VISIT_MINUTES_MAX)
+    buffer_before_minutes: BufferMinutes = 0
+    buffer_after_minutes: BufferMinutes = 0
 
 
-def _codes_differ(visit_types: tuple[VisitType, ...]) -> tuple[VisitType, ...]:
+V = TypeVar("V", bound=VisitType)
+
+
+def _codes_differ(visit_types: tuple[V, ...]) -> tuple[V, ...]:
     if len({visit_type.code for visit_type in visit_types}) < len(visit_types):
         raise PydanticCustomError("duplicate_code", "Two visit types have the same code")
     return visit_types
 
 
-class Policy(Model):
-    """How far ahead, how late and how often patients may book. Staff are not held by notice and count."""
+SlotMinutes = Annotated[StrictInt, Field(ge=1, le=720)]
+NoticeMinutes = Annotated[StrictInt, Field(ge=0, le=525_600)]
+HorizonDays = Annotated[StrictInt, Field(ge=1, le=3_660)]
+ActiveMax = Annotated[StrictInt, Field(ge=1, le=1_000)]
 
-    slot_minutes: Whole = Field(default=15, ge=1, le=720)
-    min_notice_minutes: Whole = Field(default=60, ge=0, le=525_600)
-    horizon_days: Whole = Field(default=90, ge=1, le=3_660)
-    change_notice_minutes: Whole = Field(default=120, ge=0, le=525_600)
-    max_active_per_patient: Whole = Field(default=3, ge=1, le=1_000)
+
+class Policy(Model):
+    """How far ahead, how late and how often patients may book. Notice and count do not apply to staff."""
+
+    slot_minutes: SlotMinutes = 15
+    min_notice_minutes: NoticeMinutes = 60
+    horizon_days: HorizonDays = 90
+    change_notice_minutes: NoticeMinutes = 120
+    max_active_per_patient: ActiveMax = 3
 
 
 class PolicyChange(Model):
     """The values of a policy that change; the others stay."""
 
-    slot_minutes: Whole | None = Field(default=None, ge=1, le=720)
-    min_notice_minutes: Whole | None = Field(default=None, ge=0, le=525_600)
-    horizon_days: Whole | None = Field(default=None, ge=1, le=3_660)
-    change_notice_minutes: Whole | None = Field(default=None, ge=0, le=525_600)
-    max_active_per_patient: Whole | None = Field(default=None, ge=1, le=1_000)
+    slot_minutes: SlotMinutes | None = None
+    min_notice_minutes: NoticeMinutes | None = None
+    horizon_days: HorizonDays | None = None
+    change_notice_minutes: NoticeMinutes | None = None
+    max_active_per_patient: ActiveMax | None = None
 
     def applied_to(self, policy: Policy) -> Policy:
         """The policy after the change."""
@@ -54,9 +65,9 @@ class PolicyChange(Model):
 class Hours(Model):
     """Hours on one weekday (ISO 8601: 1 is Monday), in the doctor's local time, while valid."""
 
-    weekday: Whole = Field(ge=1, le=7)
+    weekday: StrictInt = Field(ge=1, le=7)
     starts: WallTime
-    ends: WallTime
+    ends: EndTime
     valid_from: Date | None = None
     valid_until: Date | None = None
 
@@ -69,7 +80,19 @@ class Hours(Model):
         return self
 
 
-VisitTypes = Annotated[
-    tuple[VisitType, ...], Field(min_length=1, max_length=50), AfterValidator(_codes_differ)
-]
-WeeklyHours = Annotated[tuple[Hours, ...], Field(max_length=200)]
+H = TypeVar("H", bound=Hours)
+VisitTypesOf = Annotated[tuple[V, ...], Field(min_length=1, max_length=50), AfterValidator(_codes_differ)]
+VisitTypes = VisitTypesOf[VisitType]
+WeeklyHoursOf = Annotated[tuple[H, ...], Field(max_length=200)]
+WeeklyHours = WeeklyHoursOf[Hours]
+
+
+class DoctorChange(Model):
+    """The values of a doctor that change; the others stay."""
+
+    name: SingleLineText | None = None
+    specialty: SingleLineText | None = None
+    time_zone: TimeZone | None = None
+    visit_types: VisitTypes | None = None
+    policy: PolicyChange | None = None
+    active: StrictBool | None = None

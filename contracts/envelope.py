@@ -1,149 +1,125 @@
-"""CloudEvents 1.0 in Kafka's binary content mode: attributes are headers `ce_…`, the value is the data.
+"""The envelope of messages on Kafka: CloudEvents 1.0, binary mode. Headers are attributes, values the data.
 
-See the CloudEvents Kafka protocol binding, section 3.2; `sequence` is the extension of that
-name; `traceparent` is W3C Trace Context.
+See the CloudEvents Kafka protocol binding, section 3.2; `sequence` is the extension of that name;
+`traceparent` is W3C Trace Context.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from contracts.commands import COMMANDS, Command
 from contracts.dead_letters import DeadLetterReason, UndecodableError
-from contracts.events import FACTS, Context, Fact
 from contracts.fields import rfc3339
 
-TYPE_PREFIX = "clinic.booking."
-VERSION_SUFFIX = ".v1"
-COMMAND_SOURCE = b"/clinic/ingress"
-EVENT_SOURCE = b"/clinic/booking-worker"
-CONTENT_TYPE = ("content-type", b"application/json")
+Headers = Sequence[tuple[str, bytes | None]]
 
-_SEQUENCE = re.compile(rb"[1-9][0-9]{0,17}")
-Headers = list[tuple[str, bytes]]
+VERSION_SUFFIX = ".v1"  # another version is a breaking change, which readers reject
+# Zero-padded, because the `sequence` extension compares strings. 20 digits hold every 64-bit number. Older
+# events have the number without padding, so both are read.
+SEQUENCE_DIGITS = 20
+# Tells that a worker wrote an event (`infra.crypto.event_mac`). Readers of earlier releases ignore it.
+MAC_HEADER = "ce_mac"
+_SEQUENCE = re.compile(rb"(?=0*[1-9])[0-9]{1,20}")
+_SEQUENCE_MAX = 2**63 - 1
+_NAME_AND_VERSION = re.compile(rb"([A-Z][A-Za-z]{0,63})\.v1")
+_DETAILS_MAX = 5
+
 M = TypeVar("M", bound=BaseModel)
-_COMMANDS = {f"{TYPE_PREFIX}{model.__name__}{VERSION_SUFFIX}".encode(): model for model in COMMANDS}
-_FACTS = {f"{TYPE_PREFIX}{model.__name__}{VERSION_SUFFIX}".encode(): model for model in FACTS}
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event as consumers meet it. `sequence` counts a partition's events from 1, without a gap."""
+class Record(Protocol):
+    """The parts of a Kafka record that make a message."""
 
-    id: UUID
-    sequence: int
-    context: Context
-    fact: Fact
-
-
-def command_key(command: Command) -> bytes:
-    """The record's key: the doctor."""
-    return str(command.doctor_id).encode()
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
 
 
-def command_headers(command: Command, now: datetime, traceparent: str | None = None) -> Headers:
-    """The headers of a command. `now` is when the ingress sends it."""
-    return _headers(
-        command.command_id,
-        type(command).__name__,
-        COMMAND_SOURCE,
-        now,
-        str(command.doctor_id),
-        traceparent,
-    )
+class Message(NamedTuple):
+    """A record that was not read from Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
-def event_headers(
-    event_id: UUID, fact_type: str, decided_at: datetime, subject: str, sequence: int, traceparent: str | None
-) -> Headers:
-    """The headers of an event. The subject is the appointment's id, or else the doctor's."""
-    headers = _headers(event_id, fact_type, EVENT_SOURCE, decided_at, subject, traceparent)
-    return [*headers, ("ce_sequence", str(sequence).encode())]
-
-
-def _headers(
-    id_: UUID, type_name: str, source: bytes, time: datetime, subject: str, traceparent: str | None
-) -> Headers:
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(id_).encode()),
-        ("ce_type", f"{TYPE_PREFIX}{type_name}{VERSION_SUFFIX}".encode()),
-        ("ce_source", source),
-        ("ce_time", rfc3339(time).encode()),
-        ("ce_subject", subject.encode()),
-        CONTENT_TYPE,
-    ]
+def headers(
+    type_: str,
+    id_: UUID,
+    source: str,
+    time: datetime,
+    subject: object,
+    traceparent: str | None = None,
+    sequence: int | None = None,
+) -> list[tuple[str, bytes]]:
+    """The headers of a message. `type_` is the full CloudEvents type, with prefix and version."""
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": str(id_),
+        "ce_type": type_,
+        "ce_source": source,
+        "ce_time": rfc3339(time),
+        "ce_subject": str(subject),
+        "content-type": "application/json",
+    }
     if traceparent is not None:
-        headers.append(("traceparent", traceparent.encode()))
-    return headers
+        attributes["traceparent"] = traceparent
+    if sequence is not None:
+        attributes["ce_sequence"] = f"{sequence:0{SEQUENCE_DIGITS}}"
+    return [(name, value.encode()) for name, value in attributes.items()]
 
 
-def decode_command(
-    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
-) -> Command:
-    """The command that a record carries.
-
-    Raises:
-        UndecodableError: it carries none; the record belongs in the dead-letter topic.
-    """
-    attributes = dict(headers)
-    command_id = _uuid(attributes.get("ce_id"))
-    model = _model(attributes, _COMMANDS, command_id)
-    command = _validated(model, value, command_id)
-    if command.command_id != command_id:
-        # Whose answer it would be is not known, so it is nobody's.
-        raise UndecodableError(DeadLetterReason.BAD_HEADER, "ce_id is not the command's id")
-    if key != command_key(command):
-        raise UndecodableError(DeadLetterReason.WRONG_KEY, "the key is not the command's doctor", command_id)
-    return command
+def sequence_of(record: Record) -> int | None:
+    """The event's number in its partition; None for a record that no worker wrote."""
+    digits = dict(record.headers).get("ce_sequence") or b""
+    if not _SEQUENCE.fullmatch(digits):
+        return None
+    sequence = int(digits)
+    return sequence if sequence <= _SEQUENCE_MAX else None
 
 
-def decode_event(value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Event:
-    """The event that a record carries.
-
-    Raises:
-        UndecodableError: it carries none.
-    """
-    attributes = dict(headers)
-    event_id = _uuid(attributes.get("ce_id"))
-    model = _model(attributes, _FACTS, None)
-    sequence = attributes.get("ce_sequence") or b""
-    if event_id is None or not _SEQUENCE.fullmatch(sequence):
-        raise UndecodableError(DeadLetterReason.BAD_HEADER, "ce_id and ce_sequence are needed")
-    return Event(event_id, int(sequence), _validated(Context, value, None), _validated(model, value, None))
-
-
-def _model(
-    attributes: dict[str, bytes | None], models: dict[bytes, type[M]], command_id: UUID | None
-) -> type[M]:
+def type_name(
+    attributes: dict[str, bytes | None],
+    prefix: str,
+    foreign: DeadLetterReason = DeadLetterReason.UNKNOWN_TYPE,
+) -> str:
+    """The type without its prefix and version, `AppointmentBooked`. `foreign`: for another prefix."""
     if attributes.get("ce_specversion") != b"1.0":
-        raise UndecodableError(DeadLetterReason.NO_ENVELOPE, "not CloudEvents 1.0 in binary mode", command_id)
-    model = models.get(attributes.get("ce_type") or b"")
-    if model is None:
-        raise UndecodableError(
-            DeadLetterReason.UNKNOWN_TYPE, "ce_type names no known type and version", command_id
-        )
-    return model
+        raise UndecodableError(DeadLetterReason.NO_ENVELOPE, "not CloudEvents 1.0 in binary mode")
+    type_, start = attributes.get("ce_type") or b"", prefix.encode()
+    if not type_.startswith(start):
+        raise UndecodableError(foreign, f"ce_type does not begin with {prefix}")
+    found = _NAME_AND_VERSION.fullmatch(type_.removeprefix(start))
+    if found is None:
+        raise unknown_type()
+    return found[1].decode()
 
 
-def _validated(model: type[M], value: bytes | None, command_id: UUID | None) -> M:
+def unknown_type() -> UndecodableError:
+    """The error for an unknown type."""
+    return UndecodableError(DeadLetterReason.UNKNOWN_TYPE, "ce_type names no known type and version")
+
+
+def validated(model: type[M], value: bytes | None) -> M:
+    """The data, parsed by the model. Raises `UndecodableError`."""
     try:
         return model.model_validate_json(value or b"")
     except ValidationError as error:
-        # Where and what kind, never the value: it may be anything.
-        found = "; ".join(
-            f"/{'/'.join(map(str, item['loc']))} {item['type']}"
-            for item in error.errors(include_url=False, include_context=False, include_input=False)[:5]
-        )
-        raise UndecodableError(DeadLetterReason.INVALID_DATA, found, command_id) from None
+        # The locations and kinds of the errors, but never the value: it may be confidential.
+        items = error.errors(include_url=False, include_context=False, include_input=False)
+        details = [f"/{'/'.join(map(str, item['loc']))} {item['type']}" for item in items[:_DETAILS_MAX]]
+        raise UndecodableError(DeadLetterReason.INVALID_DATA, "; ".join(details)) from None
 
 
-def _uuid(value: bytes | None) -> UUID | None:
+def read_uuid(value: bytes | None) -> UUID | None:
+    """The id in a header; None if it is not a UUID."""
     try:
         return UUID((value or b"").decode())
     except ValueError:

@@ -1,11 +1,12 @@
-"""Why a command can be refused. A refusal is an answer, not an error."""
+"""The reasons for which a command is refused. A refusal is an answer, not an error."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
 
 class Reason(StrEnum):
-    """Every reason there is; clients rely on the names."""
+    """The reasons; clients rely on the names."""
 
     SLOT_TAKEN = "slot_taken"
     PATIENT_BUSY = "patient_busy"
@@ -29,42 +30,50 @@ class Reason(StrEnum):
     ALREADY_REGISTERED = "already_registered"
     UNKNOWN_TIME_OFF = "unknown_time_off"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    CHANGED_MEANWHILE = "changed_meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The answer no. `count` is how many bookings are in the way, where that is the reason."""
+    """A refusal. `reason` is a plain code if only a newer release knows it; `count` is that of conflicts.
 
-    reason: Reason
+    `conflicts` are the conflicting appointments, known only at the decision and recorded as evidence.
+    """
+
+    reason: Reason | str
     count: int | None = None
+    conflicts: tuple[UUID, ...] = field(default=(), compare=False)
 
     @property
     def detail(self) -> str:
         """One sentence for people."""
+        if not isinstance(self.reason, Reason):
+            return f"The request was refused ({self.reason})."
         return DETAILS[self.reason].format(count=self.count)
 
 
 DETAILS = {
     Reason.SLOT_TAKEN: "The time is taken.",
     Reason.PATIENT_BUSY: "The patient has another appointment at that time.",
-    Reason.OUTSIDE_HOURS: "The doctor has no hours then.",
-    Reason.IN_TIME_OFF: "The doctor is away then.",
-    Reason.NOT_A_SLOT: "Visits do not begin at that minute.",
-    Reason.IN_THE_PAST: "That time is over.",
+    Reason.OUTSIDE_HOURS: "Outside the doctor's working hours.",
+    Reason.IN_TIME_OFF: "The doctor is on leave at that time.",
+    Reason.NOT_A_SLOT: "The start time is not on the doctor's booking grid.",
+    Reason.IN_THE_PAST: "That time is in the past.",
     Reason.TOO_SOON: "That is sooner than the doctor's minimum notice allows.",
-    Reason.TOO_FAR_AHEAD: "That is further ahead than the doctor's calendar is open.",
+    Reason.TOO_FAR_AHEAD: "That is further ahead than the doctor's calendar allows.",
     Reason.TOO_LATE_TO_CHANGE: "It is too late to change the appointment; please call the clinic.",
-    Reason.TOO_MANY_ACTIVE: "The patient has as many upcoming appointments with this doctor as are allowed.",
-    Reason.UNKNOWN_DOCTOR: "There is no such doctor.",
-    Reason.DOCTOR_INACTIVE: "The doctor takes no new appointments.",
+    Reason.TOO_MANY_ACTIVE: "The patient has reached the limit of upcoming appointments with this doctor.",
+    Reason.UNKNOWN_DOCTOR: "Unknown doctor.",
+    Reason.DOCTOR_INACTIVE: "The doctor does not accept new appointments.",
     Reason.UNKNOWN_VISIT_TYPE: "The doctor does not offer this visit type.",
-    Reason.UNKNOWN_APPOINTMENT: "There is no such appointment.",
-    Reason.NOT_BOOKED: "The appointment is not booked any more.",
-    Reason.NOT_STARTED: "The appointment has not begun.",
+    Reason.UNKNOWN_APPOINTMENT: "Unknown appointment.",
+    Reason.NOT_BOOKED: "The appointment is no longer booked.",
+    Reason.NOT_STARTED: "The appointment has not started yet.",
     Reason.NOT_YOURS: "The appointment belongs to another patient.",
-    Reason.CONFLICTS_WITH_BOOKINGS: "Appointments in that time: {count}.",
-    Reason.OVERLAPPING_HOURS: "Some of the hours overlap.",
-    Reason.ALREADY_REGISTERED: "A doctor with this id is registered already.",
-    Reason.UNKNOWN_TIME_OFF: "There is no such time off.",
+    Reason.CONFLICTS_WITH_BOOKINGS: "{count} booked appointments conflict with this time off.",
+    Reason.OVERLAPPING_HOURS: "Some of the working hours overlap.",
+    Reason.ALREADY_REGISTERED: "A doctor with this id is already registered.",
+    Reason.UNKNOWN_TIME_OFF: "Unknown time off.",
     Reason.IDEMPOTENCY_KEY_REUSED: "The idempotency key was used for another command.",
+    Reason.CHANGED_MEANWHILE: "The appointment has been changed meanwhile.",
 }

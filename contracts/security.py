@@ -1,71 +1,134 @@
-"""`security.events.v1`: who came in, who was kept out, and who saw or changed what, in the past tense.
+"""`security.events.v1`: logins, refused access, and reads and changes of patients' data, in the past tense.
 
-CloudEvents 1.0 in binary mode, keyed by the principal. People are told by their ids alone: no name, no
-address, no token, nothing that one could be guessed from. What a search asked for is not told, only what it
-found; of a change, which fields it set, not to what.
+Keyed by the actor. People are referred to by id only: an event contains no name, address or token. A search
+records its results but not its terms, a change the names of the fields but not their values.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, Strict, ValidationError
+from pydantic import Field, Strict, StrictBool, StrictInt
 
 from contracts.audit import Chain
-from contracts.commands import Actor
-from contracts.dead_letters import DeadLetterReason, UndecodableError
-from contracts.fields import Code, Flag, Instant, Model, Whole, rfc3339
+from contracts.commands import RecordedActor
+from contracts.fields import Code, Instant, Model, OrNewer
 
-TYPE_PREFIX = "clinic.security."
-VERSION_SUFFIX = ".v1"
-SOURCE = b"/clinic/ingress"
 NOBODY = "nobody"
 PATIENTS_MAX = 200
-
-Headers = list[tuple[str, bytes]]
 
 RequestId = Annotated[str, Strict(), Field(pattern=r"^[0-9a-f]{32}$")]
 """The trace id of the request (W3C Trace Context, section 3.2.2.3)."""
 
 Name = Annotated[str, Strict(), Field(min_length=1, max_length=100)]
 Action = Annotated[str, Strict(), Field(pattern=r"^[A-Za-z]{1,64}$")]
-ProfileField = Literal["email", "name", "phone", "language", "channel", "reminders"]
+
+
+class ProfileField(StrEnum):
+    """The fields of a patient's profile."""
+
+    EMAIL = "email"
+    NAME = "name"
+    PHONE = "phone"
+    LANGUAGE = "language"
+    CHANNEL = "channel"
+    REMINDERS = "reminders"
 
 
 class SecurityEventBase(Model):
-    """What each has. No actor where nobody is known; no request id in those from before requests had one."""
+    """Fields of every security event. `actor` is None where it is unknown, as for a login that failed.
 
-    model_config = ConfigDict(extra="ignore")
+    `request_id` is None in events from before requests had one. It may be chosen by the client;
+    `own_request_id` is not, and is None in events of earlier releases and of commands of the operator.
+    """
 
     event_id: UUID
     occurred_at: Instant
-    actor: Actor | None
+    actor: RecordedActor | None
     request_id: RequestId | None
+    own_request_id: RequestId | None = None
 
 
 class LoginSucceeded(SecurityEventBase):
-    """Somebody has logged in. `family_id` is that of the refresh tokens given out."""
+    """A login. `family_id` is that of the refresh tokens given out.
+
+    Where there was no challenge, `challenge_id` is of this login alone. `passkey_id`: by which it was, if so.
+    """
 
     challenge_id: UUID
     family_id: UUID
+    passkey_id: UUID | None = None
 
 
 class LoginFailed(SecurityEventBase):
-    """A login was not completed: `reason` is a code. The actor is whose login it would have been."""
+    """A login that was not completed: `reason` is a code. The actor is the user whose login failed."""
 
     reason: Code
     challenge_id: UUID | None = None
 
 
+class SessionEnded(SecurityEventBase):
+    """A login was ended by somebody: `reason` is a code. The actor is the person whose login it was."""
+
+    family_id: UUID
+    reason: Code
+
+
 class TokenReused(SecurityEventBase):
-    """A refresh token came twice, so one of two has stolen it: the whole family is ended."""
+    """A refresh token was used twice, so it was stolen: its whole family is revoked."""
 
     family_id: UUID
 
 
+class PasskeyAdded(SecurityEventBase):
+    """The actor can log in with one more passkey from now on."""
+
+    passkey_id: UUID
+
+
+class PasskeyRemoved(SecurityEventBase):
+    """The actor has removed a passkey of theirs."""
+
+    passkey_id: UUID
+
+
+class CalendarLinkChanged(SecurityEventBase):
+    """The secret address of a patient's or a doctor's calendar was made or withdrawn: `change` is a code."""
+
+    change: Code
+    doctor_id: UUID | None = None
+    patient_id: UUID | None = None
+
+
+class TokenIssued(SecurityEventBase):
+    """An operator made an access token with `clinic token`. The actor is the person who it is for."""
+
+    session_id: UUID
+
+
+class OperatorOrdered(SecurityEventBase):
+    """An operator paused or resumed a consumer, or told it to skip a record: recorded before it is done.
+
+    `action` and `consumer` are codes. `partition` is None for all of them.
+    """
+
+    action: Code
+    consumer: Code
+    partition: StrictInt | None = None
+    offset: StrictInt | None = None
+
+
+class StaffAccountChanged(SecurityEventBase):
+    """An operator changed an account with `clinic staff`: `change` is a code.
+
+    The actor is the person whose account it is.
+    """
+
+    change: Code
+
+
 class AccessReason(StrEnum):
-    """Why access was refused."""
+    """The reasons for which access is refused."""
 
     INVALID_TOKEN = "invalid_token"  # noqa: S105 (a reason)
     FORBIDDEN = "forbidden"
@@ -73,17 +136,17 @@ class AccessReason(StrEnum):
 
 
 class AccessRefused(SecurityEventBase):
-    """A request was turned away: forged or expired token, not allowed, or another patient's thing.
+    """A request was refused: forged or expired token, not allowed, or data of another patient.
 
-    `route` is the path's template. `unrecorded` counts those of the same source since the last event of it:
-    only so many are recorded one by one.
+    `route` is the path's template. The events of a source are limited: `unrecorded` counts its refusals since
+    the last one.
     """
 
-    reason: AccessReason
+    reason: OrNewer[AccessReason]
     method: Name
     route: Name
     appointment_id: UUID | None = None
-    unrecorded: Whole = 0
+    unrecorded: StrictInt = 0
 
 
 class PatientRead(SecurityEventBase):
@@ -93,19 +156,32 @@ class PatientRead(SecurityEventBase):
 
 
 class PatientsSearched(SecurityEventBase):
-    """Staff looked for patients, and read the profiles of those who were found.
+    """Staff searched for patients and read the profiles that were found.
 
-    Or somebody asked for a mail address that is another patient's, and was told so.
+    Also recorded when a client learned that another patient has a mail address.
     """
 
     by: Code
     patient_ids: Annotated[tuple[UUID, ...], Field(max_length=PATIENTS_MAX)]
 
 
-class AuditExported(SecurityEventBase):
-    """Staff read the audit trail: which part, None for all. `resumed` behind a cursor."""
+class BookRead(SecurityEventBase):
+    """Staff read appointments, or began to follow them: one event for each list, screen or stream.
 
-    chain: Chain | None
+    `view` is a code. `patient_ids` are those of the appointments that were shown, each once.
+    """
+
+    view: Code
+    doctor_id: UUID | None = None
+    appointment_id: UUID | None = None
+    patient_ids: Annotated[tuple[UUID, ...], Field(max_length=PATIENTS_MAX)] = ()
+    shown: StrictInt = 0
+
+
+class AuditExported(SecurityEventBase):
+    """Staff read the audit trail, filtered by the fields that are not None. `resumed`: from a cursor."""
+
+    chain: OrNewer[Chain] | None
     since: Instant | None
     until: Instant | None
     action: Action | None
@@ -114,97 +190,56 @@ class AuditExported(SecurityEventBase):
     doctor_id: UUID | None
     patient_id: UUID | None
     command_id: UUID | None
-    resumed: Flag
+    resumed: StrictBool
 
 
 class PatientRegistered(SecurityEventBase):
-    """Staff registered a patient. Of two at once for one mail address both are told: one id is nobody's."""
+    """Staff registered a patient, or a new patient logged in for the first time.
+
+    Two concurrent requests for one mail address are both recorded; one id stays unused.
+    """
 
     patient_id: UUID
 
 
 class PatientChanged(SecurityEventBase):
-    """A patient's profile was changed: which fields were set."""
+    """A patient's profile was changed: the names of the fields that were set."""
 
     patient_id: UUID
-    fields: Annotated[tuple[ProfileField, ...], Field(max_length=50)]
+    fields: Annotated[tuple[OrNewer[ProfileField], ...], Field(max_length=50)]
+
+
+class PersonalDataExported(SecurityEventBase):
+    """A patient fetched all that is kept about them."""
+
+    patient_id: UUID
 
 
 class PatientForgotten(SecurityEventBase):
-    """A patient's key was thrown away, at the patient's wish. Asked for again, it is the same event."""
+    """A patient's key was deleted, at the patient's request. A repeated request is the same event."""
 
     patient_id: UUID
 
 
-SecurityEvent = (
-    LoginSucceeded
-    | LoginFailed
-    | TokenReused
-    | AccessRefused
-    | PatientRead
-    | PatientsSearched
-    | AuditExported
-    | PatientRegistered
-    | PatientChanged
-    | PatientForgotten
-)
-SECURITY_MODELS: tuple[type[SecurityEvent], ...] = get_args(SecurityEvent)
-_MODELS = {f"{TYPE_PREFIX}{model.__name__}{VERSION_SUFFIX}".encode(): model for model in SECURITY_MODELS}
+_Login = LoginSucceeded | LoginFailed | TokenReused
+_Credential = PasskeyAdded | PasskeyRemoved | CalendarLinkChanged | TokenIssued | SessionEnded
+_Operator = OperatorOrdered | StaffAccountChanged
+_Read = AccessRefused | PatientRead | PatientsSearched | BookRead | AuditExported
+_Patient = PatientRegistered | PatientChanged | PersonalDataExported | PatientForgotten
+
+SecurityEvent = _Login | _Credential | _Operator | _Read | _Patient
+SECURITY_TYPES: tuple[type[SecurityEvent], ...] = get_args(SecurityEvent)
 
 
-def principal(actor: Actor | None) -> str:
-    """Who acts, as one text."""
+class UnknownSecurityEvent(SecurityEventBase):
+    """An event of a type that only a newer release knows: the fields that can be read of any type."""
+
+    type_name: str = ""
+    appointment_id: UUID | None = None
+    doctor_id: UUID | None = None
+    patient_id: UUID | None = None
+
+
+def principal(actor: RecordedActor | None) -> str:
+    """The actor as a string: `patient:ID`."""
     return NOBODY if actor is None else f"{actor.kind}:{actor.id}"
-
-
-def security_key(event: SecurityEvent) -> bytes:
-    """The record's key: the principal."""
-    return principal(event.actor).encode()
-
-
-def security_headers(event: SecurityEvent, traceparent: str | None = None) -> Headers:
-    """The headers of an event (CloudEvents Kafka protocol binding, section 3.2). The subject is the patient
-    or the appointment it is about, or else the principal."""
-    fields = vars(event)
-    subject = fields.get("patient_id") or fields.get("appointment_id") or principal(event.actor)
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(event.event_id).encode()),
-        ("ce_type", f"{TYPE_PREFIX}{type(event).__name__}{VERSION_SUFFIX}".encode()),
-        ("ce_source", SOURCE),
-        ("ce_time", rfc3339(event.occurred_at).encode()),
-        ("ce_subject", str(subject).encode()),
-        ("content-type", b"application/json"),
-    ]
-    return headers if traceparent is None else [*headers, ("traceparent", traceparent.encode())]
-
-
-def decode_security_event(
-    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
-) -> SecurityEvent:
-    """The event that a record carries.
-
-    Raises:
-        UndecodableError: it carries none.
-    """
-    attributes = dict(headers)
-    type_ = attributes.get("ce_type") or b""
-    if attributes.get("ce_specversion") != b"1.0" or not type_.startswith(TYPE_PREFIX.encode()):
-        raise UndecodableError(DeadLetterReason.NO_ENVELOPE, "no security event as CloudEvents 1.0, binary")
-    model = _MODELS.get(type_)
-    if model is None:
-        raise UndecodableError(DeadLetterReason.UNKNOWN_TYPE, "ce_type names no known type and version")
-    try:
-        event = model.model_validate_json(value or b"")
-    except ValidationError as error:
-        # Where and what kind, never the value: it may be anything.
-        found = "; ".join(
-            f"/{'/'.join(map(str, item['loc']))} {item['type']}"
-            for item in error.errors(include_url=False, include_context=False, include_input=False)[:5]
-        )
-        raise UndecodableError(DeadLetterReason.INVALID_DATA, found) from None
-    if attributes.get("ce_id") != str(event.event_id).encode():
-        raise UndecodableError(DeadLetterReason.BAD_HEADER, "ce_id is not the event's id")
-    if key != security_key(event):
-        raise UndecodableError(DeadLetterReason.WRONG_KEY, "the key is not the event's principal")
-    return event

@@ -1,4 +1,4 @@
-"""The topics: names, partitions, retention. The partition count is fixed for good."""
+"""The topics: names, partitions, retention. Partition counts never change."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ FOREVER = -1
 
 @dataclass(frozen=True)
 class Topic:
-    """What a topic has to be. `retention_ms` is -1 for ever."""
+    """Required settings of a topic. `retention_ms` -1 keeps everything."""
 
     name: str
     partitions: int
@@ -16,10 +16,16 @@ class Topic:
     timestamp_type: str = "CreateTime"
 
 
-COMMANDS = Topic("booking.commands.v1", 12, FOREVER, "LogAppendTime")
-EVENTS = Topic("booking.events.v1", 12, FOREVER)
-DEAD_LETTERS = Topic("booking.dlq.v1", 12, 90 * DAY_MS)
-SECURITY_EVENTS = Topic("security.events.v1", 3, 90 * DAY_MS)
-LOGIN_CHALLENGES = Topic("auth.challenges.v1", 3, 15 * 60 * 1000)
+COMMANDS_TOPIC = Topic("booking.commands.v1", 12, FOREVER, "LogAppendTime")
+EVENTS_TOPIC = Topic("booking.events.v1", 12, FOREVER)
+DEAD_LETTERS_TOPIC = Topic("booking.dlq.v1", 12, 90 * DAY_MS)
+SECURITY_EVENTS_TOPIC = Topic("security.events.v1", 3, 90 * DAY_MS)
+LOGIN_CHALLENGES_TOPIC = Topic("auth.challenges.v1", 3, 15 * 60 * 1000)
 
-TOPICS = (COMMANDS, EVENTS, DEAD_LETTERS, SECURITY_EVENTS, LOGIN_CHALLENGES)
+TOPICS = (
+    COMMANDS_TOPIC,
+    EVENTS_TOPIC,
+    DEAD_LETTERS_TOPIC,
+    SECURITY_EVENTS_TOPIC,
+    LOGIN_CHALLENGES_TOPIC,
+)

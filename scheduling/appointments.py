@@ -1,7 +1,6 @@
-"""Decisions about appointments: book, reschedule, cancel, note the outcome."""
+"""Decisions about appointments: book, reschedule, cancel, record the outcome."""
 
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
 from contracts.commands import (
@@ -15,18 +14,18 @@ from contracts.commands import (
 from contracts.doctors import VisitType
 from contracts.events import (
     AppointmentBooked,
-    AppointmentCancelled,
     AppointmentRescheduled,
     CancelledBy,
     CommandConfirmed,
+    Fact,
     OutcomeRecorded,
-    Place,
 )
 from contracts.fields import INSTANT_MAX
 from contracts.refusals import Reason, Refusal
-from scheduling.calendar import Interval, minutes
-from scheduling.outcome import Outcome
-from scheduling.slots import visit_at, why_not, why_not_now, with_buffers
+from scheduling.facts import cancelled, previous_visit, time_of
+from scheduling.kept_local_time import keep_local_time
+from scheduling.opening_hours import Interval, minutes
+from scheduling.slots import check_notice, check_visit, visit_at, with_buffers
 from scheduling.state import Appointment, Book, Doctor, Status
 
 _CANCELLED_BY = {
@@ -36,30 +35,30 @@ _CANCELLED_BY = {
 }
 
 
-def book(book: Book, command: BookAppointment, now: datetime) -> Outcome:
+def book(book: Book, command: BookAppointment, now: datetime) -> list[Fact] | Refusal:
     if command.actor.kind is ActorKind.PATIENT and command.patient_id != command.actor.id:
         return Refusal(Reason.NOT_YOURS)
-    found = _place(book, command.doctor_id, command.visit_type)
+    found = _doctor_and_visit_type(book, command.doctor_id, command.visit_type)
     if isinstance(found, Refusal):
         return found
     doctor, visit_type = found
     visit = visit_at(command.starts_at, visit_type)
     wanted = with_buffers(visit, visit_type)
-    if reason := _why_not_take(book, doctor, visit, wanted, command.patient_id, command.actor, now, None):
-        return Refusal(reason)
+    if refusal := _check_time(book, doctor, visit, wanted, command.patient_id, command.actor, now):
+        return refusal
     booked = AppointmentBooked(
         appointment_id=command.appointment_id,
         patient_id=command.patient_id,
         version=1,
         reason=command.reason,
-        **_times(doctor, visit_type, visit, wanted),
+        **time_of(doctor, visit_type, visit, wanted),
     )
     return [booked]
 
 
 def change(
     book: Book, command: RescheduleAppointment | CancelAppointment | RecordOutcome, now: datetime
-) -> Outcome:
+) -> list[Fact] | Refusal:
     appointment = book.appointments.get(command.appointment_id)
     if appointment is None:
         return Refusal(Reason.UNKNOWN_APPOINTMENT)
@@ -67,23 +66,43 @@ def change(
     if by_patient and appointment.patient_id != command.actor.id:
         return Refusal(Reason.NOT_YOURS)
     if isinstance(command, CancelAppointment) and appointment.status is Status.CANCELLED:
-        return [CommandConfirmed(appointment_id=appointment.id, doctor_id=appointment.doctor_id)]
+        return [_nothing_changed(appointment)]
     if appointment.status is not Status.BOOKED:
         return Refusal(Reason.NOT_BOOKED)
+    if isinstance(command, RescheduleAppointment) and _is_unchanged(appointment, command):
+        return [_nothing_changed(appointment)]
+    if command.expected_version not in (None, appointment.version):
+        return Refusal(Reason.CHANGED_MEANWHILE)
     match command:
         case RecordOutcome():
             return _record_outcome(appointment, command, now)
         case CancelAppointment():
             if by_patient and _too_late(book, appointment, now):
                 return Refusal(Reason.TOO_LATE_TO_CHANGE)
-            return [cancelled(appointment, _CANCELLED_BY[command.actor.kind], command.reason)]
+            return [
+                cancelled(appointment, _CANCELLED_BY[command.asked_by or command.actor.kind], command.reason)
+            ]
         case RescheduleAppointment():
             if by_patient and _too_late(book, appointment, now):
                 return Refusal(Reason.TOO_LATE_TO_CHANGE)
+            if command.promised_start is not None and not by_patient:
+                return keep_local_time(book, appointment, command, command.promised_start, now)
             return _reschedule(book, appointment, command, now)
 
 
-def _record_outcome(appointment: Appointment, command: RecordOutcome, now: datetime) -> Outcome:
+def _is_unchanged(appointment: Appointment, command: RescheduleAppointment) -> bool:
+    return (
+        appointment.doctor_id == command.doctor_id
+        and appointment.visit.starts == command.starts_at
+        and command.visit_type in (None, appointment.visit_type)
+    )
+
+
+def _nothing_changed(appointment: Appointment) -> CommandConfirmed:
+    return CommandConfirmed(appointment_id=appointment.id, doctor_id=appointment.doctor_id)
+
+
+def _record_outcome(appointment: Appointment, command: RecordOutcome, now: datetime) -> list[Fact] | Refusal:
     if now < appointment.visit.starts:
         return Refusal(Reason.NOT_STARTED)
     return [
@@ -99,33 +118,28 @@ def _record_outcome(appointment: Appointment, command: RecordOutcome, now: datet
 
 def _reschedule(
     book: Book, appointment: Appointment, command: RescheduleAppointment, now: datetime
-) -> Outcome:
-    found = _place(book, command.doctor_id, command.visit_type or appointment.visit_type)
+) -> list[Fact] | Refusal:
+    found = _doctor_and_visit_type(book, command.doctor_id, command.visit_type or appointment.visit_type)
     if isinstance(found, Refusal):
         return found
     doctor, visit_type = found
     visit = visit_at(command.starts_at, visit_type)
     wanted = with_buffers(visit, visit_type)
     patient_id, actor = appointment.patient_id, command.actor
-    if reason := _why_not_take(book, doctor, visit, wanted, patient_id, actor, now, appointment):
-        return Refusal(reason)
+    if refusal := _check_time(book, doctor, visit, wanted, patient_id, actor, now, appointment):
+        return refusal
     moved = AppointmentRescheduled(
         appointment_id=appointment.id,
         patient_id=appointment.patient_id,
         version=appointment.version + 1,
         reason=appointment.reason,
-        previous=Place(
-            doctor_id=appointment.doctor_id,
-            visit_type=appointment.visit_type,
-            starts_at=appointment.visit.starts,
-            ends_at=appointment.visit.ends,
-        ),
-        **_times(doctor, visit_type, visit, wanted),
+        previous=previous_visit(appointment),
+        **time_of(doctor, visit_type, visit, wanted),
     )
     return [moved]
 
 
-def _place(book: Book, doctor_id: UUID, code: str) -> tuple[Doctor, VisitType] | Refusal:
+def _doctor_and_visit_type(book: Book, doctor_id: UUID, code: str) -> tuple[Doctor, VisitType] | Refusal:
     doctor = book.doctors.get(doctor_id)
     if doctor is None:
         return Refusal(Reason.UNKNOWN_DOCTOR)
@@ -137,7 +151,7 @@ def _place(book: Book, doctor_id: UUID, code: str) -> tuple[Doctor, VisitType] |
     return doctor, visit_type
 
 
-def _why_not_take(
+def _check_time(
     book: Book,
     doctor: Doctor,
     visit: Interval,
@@ -146,66 +160,31 @@ def _why_not_take(
     actor: Actor,
     now: datetime,
     moving: Appointment | None = None,
-) -> Reason | None:
-    """The whole rule about taking a time: the clock's, the doctor's and the patient's side, in this order."""
+) -> Refusal | None:
+    """All checks of a requested time, in this order: the clock, the doctor, the patient."""
     if visit.starts <= now:
-        return Reason.IN_THE_PAST
+        return Refusal(Reason.IN_THE_PAST)
     if wanted.ends >= INSTANT_MAX:
-        return Reason.TOO_FAR_AHEAD
+        return Refusal(Reason.TOO_FAR_AHEAD)
     by_patient = actor.kind is ActorKind.PATIENT
-    if by_patient and (reason := why_not_now(doctor, visit.starts, now)):
-        return reason
+    if by_patient and (reason := check_notice(doctor, visit.starts, now)):
+        return Refusal(reason)
     moving_id = moving.id if moving else None
-    if reason := why_not(doctor, visit, wanted, book.occupied(doctor.id), moving_id):
-        return reason
-    others = [one for one in book.booked_by(patient_id) if one.id != moving_id]
-    if any(visit.overlaps(one.visit) for one in others):
-        return Reason.PATIENT_BUSY
+    occupied = book.occupied(doctor.id)
+    if reason := check_visit(doctor, visit, wanted, occupied, moving_id):
+        taken = reason is Reason.SLOT_TAKEN
+        conflicts = [id_ for id_ in occupied.overlapping(wanted) if id_ != moving_id] if taken else []
+        return Refusal(reason, conflicts=tuple(conflicts))
+    others = [other for other in book.booked_by(patient_id) if other.id != moving_id]
+    if clashes := tuple(other.id for other in others if other.visit.overlaps(visit)):
+        return Refusal(Reason.PATIENT_BUSY, conflicts=clashes)
     if by_patient and not (moving and moving.doctor_id == doctor.id):
-        upcoming = sum(one.doctor_id == doctor.id and one.visit.starts > now for one in others)
-        if upcoming >= doctor.policy.max_active_per_patient:
-            return Reason.TOO_MANY_ACTIVE
+        active = [other.id for other in others if other.doctor_id == doctor.id and other.visit.starts > now]
+        if len(active) >= doctor.policy.max_active_per_patient:
+            return Refusal(Reason.TOO_MANY_ACTIVE, conflicts=tuple(active))
     return None
 
 
 def _too_late(book: Book, appointment: Appointment, now: datetime) -> bool:
     policy = book.doctors[appointment.doctor_id].policy
     return appointment.visit.starts < now + minutes(policy.change_notice_minutes)
-
-
-class _Times(TypedDict):
-    doctor_id: UUID
-    visit_type: str
-    starts_at: datetime
-    ends_at: datetime
-    occupied_from: datetime
-    occupied_until: datetime
-
-
-def _times(doctor: Doctor, visit_type: VisitType, visit: Interval, wanted: Interval) -> _Times:
-    return {
-        "doctor_id": doctor.id,
-        "visit_type": visit_type.code,
-        "starts_at": visit.starts,
-        "ends_at": visit.ends,
-        "occupied_from": wanted.starts,
-        "occupied_until": wanted.ends,
-    }
-
-
-def cancelled(appointment: Appointment, by: CancelledBy, reason: str | None) -> AppointmentCancelled:
-    """The event that frees a booked appointment's time."""
-    return AppointmentCancelled(
-        appointment_id=appointment.id,
-        doctor_id=appointment.doctor_id,
-        patient_id=appointment.patient_id,
-        visit_type=appointment.visit_type,
-        starts_at=appointment.visit.starts,
-        ends_at=appointment.visit.ends,
-        occupied_from=appointment.occupied.starts,
-        occupied_until=appointment.occupied.ends,
-        version=appointment.version + 1,
-        reason=appointment.reason,
-        cancelled_by=by,
-        cancel_reason=reason,
-    )

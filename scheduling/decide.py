@@ -1,4 +1,4 @@
-"""The decider: what happens when a command meets the book. Pure: no I/O; the broker's time is `now`."""
+"""The decider: a command and the book in, facts or a refusal out. Pure: no I/O and no clock."""
 
 from datetime import datetime
 
@@ -14,15 +14,16 @@ from contracts.commands import (
     UnblockTime,
     UpdateDoctor,
 )
+from contracts.events import Fact
+from contracts.refusals import Refusal
 from scheduling import appointments, doctors
-from scheduling.outcome import Outcome
 from scheduling.state import Book
 
 
-def decide(book: Book, command: Command, now: datetime) -> Outcome:
-    """The facts that the command makes, at least one, or why it makes none.
+def decide(book: Book, command: Command, now: datetime) -> list[Fact] | Refusal:
+    """The facts that the command leads to, at least one, or its refusal.
 
-    `now` is the command's broker time, so that deciding again gives the same answer.
+    `now` is the command's broker time, so that deciding again gives the same result.
     """
     match command:
         case BookAppointment():  # by far the most frequent

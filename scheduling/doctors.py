@@ -1,4 +1,4 @@
-"""Decisions about a doctor's book: registration, offers, hours, time off."""
+"""Decisions about a doctor: registration, visit types and policy, weekly hours, time off."""
 
 from datetime import date, datetime
 
@@ -8,18 +8,18 @@ from contracts.events import (
     CancelledBy,
     DoctorRegistered,
     DoctorUpdated,
+    Fact,
     TimeBlocked,
     TimeUnblocked,
     WeeklyHoursSet,
 )
 from contracts.refusals import Reason, Refusal
-from scheduling.appointments import cancelled
-from scheduling.calendar import Interval
-from scheduling.outcome import Outcome
+from scheduling.facts import cancelled
+from scheduling.opening_hours import Interval
 from scheduling.state import Book, Doctor
 
 
-def register(book: Book, command: RegisterDoctor) -> Outcome:
+def register(book: Book, command: RegisterDoctor) -> list[Fact] | Refusal:
     if command.doctor_id in book.doctors:
         return Refusal(Reason.ALREADY_REGISTERED)
     return [
@@ -37,7 +37,7 @@ def register(book: Book, command: RegisterDoctor) -> Outcome:
 
 def change(
     book: Book, command: UpdateDoctor | SetWeeklyHours | BlockTime | UnblockTime, now: datetime
-) -> Outcome:
+) -> list[Fact] | Refusal:
     doctor = book.doctors.get(command.doctor_id)
     if doctor is None:
         return Refusal(Reason.UNKNOWN_DOCTOR)
@@ -45,13 +45,13 @@ def change(
         case UpdateDoctor():
             return [_updated(doctor, command)]
         case SetWeeklyHours():
-            if _some_overlap(command.hours):
+            if _any_overlap(command.hours):
                 return Refusal(Reason.OVERLAPPING_HOURS)
             return [WeeklyHoursSet(doctor_id=doctor.id, hours=command.hours)]
         case BlockTime():
             return _block(book, command, now)
         case UnblockTime():
-            known = next((away for away in doctor.time_off if away.id == command.time_off_id), None)
+            known = next((off for off in doctor.time_off if off.id == command.time_off_id), None)
             if known is None:
                 return Refusal(Reason.UNKNOWN_TIME_OFF)
             return [
@@ -77,10 +77,10 @@ def _updated(doctor: Doctor, command: UpdateDoctor) -> DoctorUpdated:
     )
 
 
-def _some_overlap(hours: WeeklyHours) -> bool:
+def _any_overlap(hours: WeeklyHours) -> bool:
     ordered = sorted(hours, key=lambda entry: (entry.weekday, entry.starts))
-    for place, earlier in enumerate(ordered):
-        for later in ordered[place + 1 :]:
+    for index, earlier in enumerate(ordered):
+        for later in ordered[index + 1 :]:
             if later.weekday != earlier.weekday or later.starts >= earlier.ends:
                 break
             if _valid_together(earlier.valid_from, later.valid_until) and _valid_together(
@@ -94,14 +94,15 @@ def _valid_together(begins: date | None, ends: date | None) -> bool:
     return begins is None or ends is None or begins <= ends
 
 
-def _block(book: Book, command: BlockTime, now: datetime) -> Outcome:
+def _block(book: Book, command: BlockTime, now: datetime) -> list[Fact] | Refusal:
     when = Interval(command.starts_at, command.ends_at)
     if when.ends <= now:
         return Refusal(Reason.IN_THE_PAST)
-    in_the_way = map(book.appointments.__getitem__, book.occupied(command.doctor_id).overlapping(when))
-    conflicting = [one for one in in_the_way if one.visit.overlaps(when) and one.visit.ends > now]
+    overlapping = map(book.appointments.__getitem__, book.occupied(command.doctor_id).overlapping(when))
+    conflicting = [found for found in overlapping if found.visit.overlaps(when) and found.visit.ends > now]
     if conflicting and not command.cancel_conflicting:
-        return Refusal(Reason.CONFLICTS_WITH_BOOKINGS, len(conflicting))
+        ids = tuple(appointment.id for appointment in conflicting)
+        return Refusal(Reason.CONFLICTS_WITH_BOOKINGS, len(conflicting), conflicts=ids)
     blocked = TimeBlocked(
         doctor_id=command.doctor_id,
         time_off_id=command.time_off_id,
@@ -109,4 +110,4 @@ def _block(book: Book, command: BlockTime, now: datetime) -> Outcome:
         ends_at=when.ends,
         note=command.note,
     )
-    return [blocked, *(cancelled(one, CancelledBy.CLINIC, "time_off") for one in conflicting)]
+    return [blocked, *(cancelled(found, CancelledBy.CLINIC, "time_off") for found in conflicting)]

@@ -1,4 +1,4 @@
-"""Fold a fact into the book: the one place where events become state."""
+"""Applies facts to the book: the only code that turns events into state."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +11,7 @@ from contracts.events import (
     CommandConfirmed,
     CommandFailed,
     CommandRefused,
+    DoctorFact,
     DoctorRegistered,
     DoctorUpdated,
     Fact,
@@ -19,12 +20,13 @@ from contracts.events import (
     TimeUnblocked,
     WeeklyHoursSet,
 )
-from scheduling.calendar import Interval
+from contracts.fields import or_newer
+from scheduling.opening_hours import Interval
 from scheduling.state import Appointment, Book, Doctor, Status, TimeOff
 
 
 def evolve(book: Book, fact: Fact, decided_at: datetime) -> None:
-    """Write what the fact says into the book. Facts that only answer a command change nothing."""
+    """Apply the fact to the book. Facts that only answer a command change nothing."""
     match fact:
         case AppointmentBooked():
             book.put(_appointment(fact, booked_at=decided_at))
@@ -42,7 +44,7 @@ def evolve(book: Book, fact: Fact, decided_at: datetime) -> None:
             )
         case OutcomeRecorded():
             appointment = book.appointments[fact.appointment_id]
-            book.put(replace(appointment, status=Status(fact.outcome), version=fact.version))
+            book.put(replace(appointment, status=or_newer(Status, fact.outcome), version=fact.version))
         case DoctorUpdated():
             known = book.doctors[fact.doctor_id]
             book.doctors[fact.doctor_id] = replace(_doctor(fact), hours=known.hours, time_off=known.time_off)
@@ -53,17 +55,17 @@ def evolve(book: Book, fact: Fact, decided_at: datetime) -> None:
             book.doctors[doctor.id] = replace(doctor, hours=fact.hours)
         case TimeBlocked():
             doctor = book.doctors[fact.doctor_id]
-            away = TimeOff(fact.time_off_id, Interval(fact.starts_at, fact.ends_at), fact.note)
-            book.doctors[doctor.id] = replace(doctor, time_off=(*doctor.time_off, away))
+            added = TimeOff(fact.time_off_id, Interval(fact.starts_at, fact.ends_at), fact.note)
+            book.doctors[doctor.id] = replace(doctor, time_off=(*doctor.time_off, added))
         case TimeUnblocked():
             doctor = book.doctors[fact.doctor_id]
-            left = tuple(away for away in doctor.time_off if away.id != fact.time_off_id)
-            book.doctors[doctor.id] = replace(doctor, time_off=left)
+            remaining = tuple(off for off in doctor.time_off if off.id != fact.time_off_id)
+            book.doctors[doctor.id] = replace(doctor, time_off=remaining)
         case CommandConfirmed() | CommandRefused() | CommandFailed():
             pass
 
 
-def _doctor(fact: DoctorRegistered) -> Doctor:
+def _doctor(fact: DoctorFact) -> Doctor:
     return Doctor(
         id=fact.doctor_id,
         name=fact.name,
@@ -87,4 +89,5 @@ def _appointment(fact: AppointmentFact, booked_at: datetime) -> Appointment:
         version=fact.version,
         booked_at=booked_at,
         reason=fact.reason,
+        promised_start=fact.promised_start,
     )

@@ -1,4 +1,4 @@
-"""Which starts are slots. What is offered (`free_slots`) and what is accepted (`why_not`) is one rule."""
+"""Slots. One rule decides which are offered (`free_slots`) and which are accepted (`check_visit`)."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.doctors import VisitType
 from contracts.refusals import Reason
-from scheduling.calendar import Interval, minutes
+from scheduling.opening_hours import Interval, minutes
 from scheduling.state import Doctor, OccupiedTimes, Opening
 
 NO_TIME = timedelta(0)
@@ -26,17 +26,17 @@ def with_buffers(visit: Interval, visit_type: VisitType) -> Interval:
     )
 
 
-def why_not(
+def check_visit(
     doctor: Doctor,
     visit: Interval,
     wanted: Interval,
     occupied: OccupiedTimes,
     moving: UUID | None = None,
 ) -> Reason | None:
-    """Why a visit, which occupies the wanted time, cannot be then, from the doctor's side; None where it can.
+    """The reason why the doctor cannot see a visit that occupies the wanted time; None where the doctor can.
 
-    The visit has to lie within one opening; its buffers may reach beyond, but not into another appointment.
-    `moving` is the appointment whose own time is not in its way.
+    The visit has to lie within the hours, joined where they touch. Its buffers may extend beyond the hours,
+    but not into another appointment. `moving` is the appointment to move, whose own time does not conflict.
     """
     around = _openings_around(doctor, visit)
     if not around:
@@ -44,15 +44,15 @@ def why_not(
     step = minutes(doctor.policy.slot_minutes)
     if all((visit.starts - opening.when.starts) % step != NO_TIME for opening in around):
         return Reason.NOT_A_SLOT
-    if any(visit.overlaps(away) for away in around[0].away):
+    if any(visit.overlaps(off) for off in around[0].time_off):
         return Reason.IN_TIME_OFF
     if any(appointment_id != moving for appointment_id in occupied.overlapping(wanted)):
         return Reason.SLOT_TAKEN
     return None
 
 
-def why_not_now(doctor: Doctor, starts_at: datetime, now: datetime) -> Reason | None:
-    """Why a patient may not take that time yet, or not any more."""
+def check_notice(doctor: Doctor, starts_at: datetime, now: datetime) -> Reason | None:
+    """The reason why it is too early or too late for a patient to take that time; None if it is allowed."""
     if starts_at < now + minutes(doctor.policy.min_notice_minutes):
         return Reason.TOO_SOON
     if starts_at > now + timedelta(days=doctor.policy.horizon_days):
@@ -63,29 +63,40 @@ def why_not_now(doctor: Doctor, starts_at: datetime, now: datetime) -> Reason | 
 def free_slots(
     doctor: Doctor, visit_type: VisitType, day: date, occupied: OccupiedTimes
 ) -> Iterator[datetime]:
-    """The starts on a local date that `why_not` accepts, in order."""
-    step = minutes(doctor.policy.slot_minutes)
-    grid = {
-        opening.when.starts + number * step
-        for opening in doctor.openings(day)
-        for number in range((opening.when.ends - opening.when.starts) // step + 1)
-    }
-    for starts_at in sorted(grid):
-        visit = visit_at(starts_at, visit_type)
-        if why_not(doctor, visit, with_buffers(visit, visit_type), occupied) is None:
-            yield starts_at
+    """The starts on a local date that `check_visit` accepts, in order."""
+    return (
+        starts_at for starts_at in slot_grid(doctor, day) if is_free(doctor, visit_type, starts_at, occupied)
+    )
+
+
+def slot_grid(doctor: Doctor, day: date) -> list[datetime]:
+    """The starts on a local date by hours and booking grid alone, in order."""
+    step, zone = minutes(doctor.policy.slot_minutes), ZoneInfo(doctor.time_zone)
+    grid = set()
+    for opening in doctor.openings(day):
+        starts_at = opening.when.starts
+        while starts_at < opening.when.ends:
+            grid.add(starts_at)
+            starts_at += step
+    return sorted(starts_at for starts_at in grid if starts_at.astimezone(zone).date() == day)
+
+
+def is_free(doctor: Doctor, visit_type: VisitType, starts_at: datetime, occupied: OccupiedTimes) -> bool:
+    """True if the doctor is free for a visit of that type at that time."""
+    visit = visit_at(starts_at, visit_type)
+    return check_visit(doctor, visit, with_buffers(visit, visit_type), occupied) is None
 
 
 def within_hours(doctor: Doctor, visit: Interval) -> bool:
-    """Whether the visit lies within one opening of the weekly hours as they are now."""
+    """True if the visit lies within the current weekly hours."""
     return bool(_openings_around(doctor, visit))
 
 
 def _openings_around(doctor: Doctor, visit: Interval) -> list[Opening]:
-    # Of hours that meet in a wall time that exists twice, both hold the visits between its two instants.
+    # Where two hours meet at a wall time that occurs twice, both contain the visits between its occurrences.
     day = visit.starts.astimezone(ZoneInfo(doctor.time_zone)).date()
     return [
         opening
         for opening in doctor.openings(day)
-        if opening.when.starts <= visit.starts and visit.ends <= opening.when.ends
+        if opening.when.starts <= visit.starts < opening.when.ends and visit.ends <= opening.closes
     ]

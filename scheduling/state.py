@@ -1,19 +1,19 @@
-"""What a decision may look at: doctors, and the appointments that could be in its way."""
+"""The state that decisions are made on: doctors and the appointments that can conflict."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from contracts.doctors import Hours, Policy, VisitType
 from contracts.events import CancelledBy
-from scheduling.calendar import Interval, openings
+from scheduling.opening_hours import Interval, openings, whole_day
 
 
 class Status(StrEnum):
-    """Only what is booked takes time."""
+    """The states of an appointment. Only a booked appointment occupies time."""
 
     BOOKED = "booked"
     CANCELLED = "cancelled"
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimeOff:
-    """When a doctor is away. `note` is ciphertext."""
+    """A period in which a doctor is unavailable. `note` is ciphertext."""
 
     id: UUID
     when: Interval
@@ -32,15 +32,19 @@ class TimeOff:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A stretch of a doctor's weekly hours on one day, and the time off that cuts into it."""
+    """Hours in which visits may begin, and the time off in them.
+
+    A visit may last until `closes`: the end of the hours that follow these without a gap.
+    """
 
     when: Interval
-    away: tuple[Interval, ...]
+    closes: datetime
+    time_off: tuple[Interval, ...]
 
 
 @dataclass(frozen=True)
 class Doctor:
-    """A doctor's book without the appointments."""
+    """A doctor and their calendar, without the appointments."""
 
     id: UUID
     name: str
@@ -51,7 +55,7 @@ class Doctor:
     policy: Policy
     hours: tuple[Hours, ...] = ()
     time_off: tuple[TimeOff, ...] = ()
-    # Remembered per day: the same days are asked for again and again, and a doctor is never changed in place.
+    # Cached per day: the same days are needed again and again, and a doctor is immutable.
     _openings: dict[date, tuple[Opening, ...]] = field(default_factory=dict, init=False, compare=False)
 
     def visit_type(self, code: str) -> VisitType | None:
@@ -59,19 +63,39 @@ class Doctor:
         return next((visit_type for visit_type in self.visit_types if visit_type.code == code), None)
 
     def openings(self, day: date) -> tuple[Opening, ...]:
-        """When the doctor is there on a local date by the weekly hours, in order."""
+        """The weekly hours that overlap a local date, in order.
+
+        Those of the date and, where the clocks go back across midnight, those of its neighbours.
+        """
         found = self._openings.get(day)
         if found is None:
-            found = self._openings[day] = tuple(
-                Opening(when, tuple(away.when for away in self.time_off if away.when.overlaps(when)))
-                for when in openings(self.hours, self.time_zone, day)
+            # A visit is shorter than a day, and the clocks may skip the next date.
+            near = sorted(
+                interval
+                for number in range(-1, 3)
+                for interval in openings(self.hours, self.time_zone, day + timedelta(days=number))
             )
+            today = whole_day(self.time_zone, day)
+            found = tuple(self._opening(interval, near) for interval in near if interval.overlaps(today))
+            self._openings[day] = found
         return found
+
+    def _opening(self, when: Interval, near: list[Interval]) -> Opening:
+        closes = when.ends
+        for other in near:
+            if other.starts <= closes < other.ends:
+                closes = other.ends
+        usable = Interval(when.starts, closes)
+        return Opening(when, closes, tuple(off.when for off in self.time_off if off.when.overlaps(usable)))
 
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """A visit. `occupied` is the visit with its buffers; `reason` is ciphertext."""
+    """A visit. `occupied` is the visit with its buffers; `reason` is ciphertext.
+
+    `promised_start` is as in `contracts.promise`; None if an earlier release booked or moved it last.
+    `status` and `cancelled_by` are plain codes where only a newer release knows them.
+    """
 
     id: UUID
     doctor_id: UUID
@@ -79,49 +103,50 @@ class Appointment:
     visit_type: str
     visit: Interval
     occupied: Interval
-    status: Status
+    status: Status | str
     version: int
     booked_at: datetime
-    cancelled_by: CancelledBy | None = None
+    cancelled_by: CancelledBy | str | None = None
     cancel_reason: str | None = None
     reason: str | None = None
+    promised_start: str | None = None
 
 
 class OccupiedTimes:
-    """A doctor's occupied intervals in order. They do not overlap, so only neighbours can be in the way."""
+    """A doctor's occupied intervals in order. They never overlap, so only adjacent ones can conflict."""
 
     def __init__(self) -> None:
         self._starts: list[datetime] = []
         self._entries: list[tuple[Interval, UUID]] = []
 
     def add(self, when: Interval, appointment_id: UUID) -> None:
-        """Put a booked appointment's time in its place."""
-        place = bisect_left(self._starts, when.starts)
-        self._starts.insert(place, when.starts)
-        self._entries.insert(place, (when, appointment_id))
+        """Insert a booked appointment's time."""
+        index = bisect_left(self._starts, when.starts)
+        self._starts.insert(index, when.starts)
+        self._entries.insert(index, (when, appointment_id))
 
     def remove(self, when: Interval, appointment_id: UUID) -> None:
-        """Take out what was added."""
-        place = bisect_left(self._starts, when.starts)
-        while self._entries[place][1] != appointment_id:
-            place += 1
-        del self._starts[place], self._entries[place]
+        """Remove a time that was added."""
+        index = bisect_left(self._starts, when.starts)
+        while self._entries[index][1] != appointment_id:
+            index += 1
+        del self._starts[index], self._entries[index]
 
     def overlapping(self, wanted: Interval) -> Iterator[UUID]:
-        """The appointments whose occupied time the interval touches, in order."""
-        place = bisect_right(self._starts, wanted.starts)
-        if place and self._entries[place - 1][0].ends > wanted.starts:
-            yield self._entries[place - 1][1]
-        while place < len(self._entries) and self._starts[place] < wanted.ends:
-            yield self._entries[place][1]
-            place += 1
+        """The appointments whose occupied time overlaps the interval, in order."""
+        index = bisect_right(self._starts, wanted.starts)
+        if index and self._entries[index - 1][0].ends > wanted.starts:
+            yield self._entries[index - 1][1]
+        while index < len(self._entries) and self._starts[index] < wanted.ends:
+            yield self._entries[index][1]
+            index += 1
 
 
 _NOTHING_OCCUPIED = OccupiedTimes()
 
 
 class Book:
-    """The part of the appointment book that was loaded for some decisions. `evolve` writes in it."""
+    """The part of the appointment book that was loaded for a batch of decisions. `evolve` changes it."""
 
     def __init__(self, doctors: Iterable[Doctor] = (), appointments: Iterable[Appointment] = ()) -> None:
         self.doctors: dict[UUID, Doctor] = {doctor.id: doctor for doctor in doctors}
@@ -132,7 +157,7 @@ class Book:
             self.put(appointment)
 
     def put(self, appointment: Appointment) -> None:
-        """Write an appointment, new or changed."""
+        """Add or replace an appointment."""
         before = self.appointments.get(appointment.id)
         if before is not None and before.status is Status.BOOKED:
             self._by_doctor[before.doctor_id].remove(before.occupied, before.id)

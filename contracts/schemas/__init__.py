@@ -1,7 +1,7 @@
-"""JSON Schemas (draft 2020-12) of every message on the log, made from the models and committed beside this.
+"""JSON Schemas (draft 2020-12) of every message on the log, generated from the models into this folder.
 
-`python -m contracts.schemas` writes them. They describe what today's code reads; an event's is its context
-and its fact in one flat object, as it travels.
+`python -m contracts.schemas` writes them. They describe what the current code reads; an event's schema merges
+its context and its fact, as in the message.
 """
 
 import json
@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contracts.commands import COMMANDS
-from contracts.envelope import TYPE_PREFIX, VERSION_SUFFIX
-from contracts.events import FACTS, Context
-from contracts.security import SECURITY_MODELS
-from contracts.security import TYPE_PREFIX as SECURITY_PREFIX
+from contracts.cloudevents import BOOKING_PREFIX, SECURITY_PREFIX
+from contracts.commands import COMMAND_TYPES
+from contracts.envelope import VERSION_SUFFIX
+from contracts.events import FACT_TYPES, Context
+from contracts.security import SECURITY_TYPES
 
 Schema = dict[str, Any]
 
@@ -23,24 +23,24 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def message_schemas() -> dict[str, Schema]:
-    """The schema of every message by its file's name, such as `BookAppointment.v1.json`."""
-    commands = {model.__name__: model.model_json_schema() for model in COMMANDS}
-    events = {model.__name__: _event_schema(model) for model in FACTS}
-    security = {model.__name__: model.model_json_schema() for model in SECURITY_MODELS}
+    """The schema of every message by file name, such as `BookAppointment.v1.json`."""
+    commands = {model.__name__: model.model_json_schema() for model in COMMAND_TYPES}
+    events = {model.__name__: _event_schema(model) for model in FACT_TYPES}
+    security = {model.__name__: model.model_json_schema() for model in SECURITY_TYPES}
     return {
         f"{name}{VERSION_SUFFIX}.json": _titled(f"{prefix}{name}{VERSION_SUFFIX}", schema)
-        for prefix, messages in ((TYPE_PREFIX, commands | events), (SECURITY_PREFIX, security))
+        for prefix, messages in ((BOOKING_PREFIX, commands | events), (SECURITY_PREFIX, security))
         for name, schema in messages.items()
     }
 
 
 def written(schema: Schema) -> str:
-    """A schema as its file holds it."""
+    """The text of a schema's file."""
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_all(folder: Path = FOLDER) -> None:
-    """Make the folder hold exactly the schemas of today's messages."""
+    """Make the folder contain exactly the schemas of the current messages."""
     schemas = message_schemas()
     for path in folder.glob("*.json"):
         if path.name not in schemas:
@@ -50,14 +50,14 @@ def write_all(folder: Path = FOLDER) -> None:
 
 
 def _event_schema(fact: type[BaseModel]) -> Schema:
-    context, told = Context.model_json_schema(), fact.model_json_schema()
-    both = context["properties"].keys() & told["properties"].keys()
+    context, fact_schema = Context.model_json_schema(), fact.model_json_schema()
+    both = context["properties"].keys() & fact_schema["properties"].keys()
     assert not both, f"{fact.__name__} and the context both have {both}"
     return {
-        **told,
-        "$defs": context.get("$defs", {}) | told.get("$defs", {}),
-        "properties": context["properties"] | told["properties"],
-        "required": [*context["required"], *told.get("required", [])],
+        **fact_schema,
+        "$defs": context.get("$defs", {}) | fact_schema.get("$defs", {}),
+        "properties": context["properties"] | fact_schema["properties"],
+        "required": [*context["required"], *fact_schema.get("required", [])],
     }
 
 

@@ -1,4 +1,4 @@
-"""Write the schemas: `python -m contracts.schemas`. The compatibility test judges what has changed."""
+"""Write the schemas: `python -m contracts.schemas`. The compatibility test checks the changes."""
 
 from contracts.schemas import write_all
 

@@ -1,7 +1,8 @@
-"""Local hours to instants: when a doctor is there on a given day, through every change of the clocks.
+"""Converts a doctor's local hours to instants, across daylight-saving changes.
 
-A wall time that does not exist (spring) becomes the first instant after the gap. One that exists twice
-(autumn) is taken the first time where hours begin and the second time where they end.
+A wall time that does not exist (spring) becomes the first instant after the gap. One that occurs twice
+(autumn) means its first occurrence where hours begin and its second where they end. 24:00 is the instant at
+which the local date ends for the last time.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,13 +12,14 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts.doctors import Hours
+from contracts.fields import DAY_END
 
-_SECOND = timedelta(seconds=1)
+_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 @cache
 def minutes(count: int) -> timedelta:
-    """So many minutes; made once, as the same few are asked for all the time."""
+    """A duration of so many minutes. Cached, because the same few are needed constantly."""
     return timedelta(minutes=count)
 
 
@@ -28,12 +30,12 @@ class Interval(NamedTuple):
     ends: datetime
 
     def overlaps(self, other: "Interval") -> bool:
-        """Whether they share time; touching is not sharing."""
+        """True if the intervals share time; intervals that only touch do not."""
         return self.starts < other.ends and other.starts < self.ends
 
 
 def openings(hours: tuple[Hours, ...], time_zone: str, day: date) -> tuple[Interval, ...]:
-    """When the hours open the doctor's door on a local date, in order."""
+    """The intervals in which the doctor works on a local date, in order."""
     weekday = day.isoweekday()
     found = [
         _interval(day, entry.starts, entry.ends, time_zone)
@@ -42,8 +44,13 @@ def openings(hours: tuple[Hours, ...], time_zone: str, day: date) -> tuple[Inter
         and (entry.valid_from is None or entry.valid_from <= day)
         and (entry.valid_until is None or day <= entry.valid_until)
     ]
-    # Hours that lie in a gap altogether are no time at all.
+    # Hours that lie entirely in a gap are empty.
     return tuple(sorted(interval for interval in found if interval.starts < interval.ends))
+
+
+def whole_day(time_zone: str, day: date) -> Interval:
+    """All of a local date; empty if the zone's clocks skip it."""
+    return _interval(day, time.min, DAY_END, time_zone)
 
 
 @lru_cache(maxsize=65_536)
@@ -51,15 +58,29 @@ def _interval(day: date, starts: time, ends: time, time_zone: str) -> Interval:
     zone = ZoneInfo(time_zone)
     return Interval(
         _instant(datetime.combine(day, starts), zone, fold=0),
-        _instant(datetime.combine(day, ends), zone, fold=1),
+        _end_of(day, zone) if ends == DAY_END else _instant(datetime.combine(day, ends), zone, fold=1),
     )
+
+
+def _end_of(day: date, zone: ZoneInfo) -> datetime:
+    midnight = datetime.combine(day + _DAY, time.min)
+    second = _instant(midnight, zone, fold=1)
+    # Between two midnights lies an hour of the next date (Havana) or again the end of this one (St. John's).
+    is_last = (second - _SECOND).astimezone(zone).date() <= day
+    return second if is_last else _instant(midnight, zone, fold=0)
+
+
+def first_instant(wall: datetime, time_zone: str) -> datetime:
+    """The first instant at which the zone's clocks show this time, or the first after the gap it lies in."""
+    return _instant(wall, ZoneInfo(time_zone), fold=0)
 
 
 def _instant(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:
     instant = wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == wall:
         return instant
-    # In a gap, fold 1 counts with the offset of after it and so lands before it (PEP 495), fold 0 behind it.
+    # For a time in a gap, fold 1 uses the later offset and gives an instant before the gap (PEP 495); fold 0
+    # gives an instant after it.
     before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     after = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     return _end_of_gap(before, after, zone)
@@ -82,9 +103,9 @@ def days(starts: date, ends: date) -> Iterator[date]:
 
 
 def without(interval: Interval, taken: Iterable[Interval]) -> Iterator[Interval]:
-    """What is left of an interval, in order, without the parts that are taken."""
+    """The parts of an interval that are not taken, in order."""
     starts = interval.starts
-    for other in sorted(one for one in taken if one.overlaps(interval)):
+    for other in sorted(busy for busy in taken if busy.overlaps(interval)):
         if other.starts > starts:
             yield Interval(starts, other.starts)
         starts = max(starts, other.ends)
