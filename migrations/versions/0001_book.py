@@ -1,15 +1,11 @@
 """The appointment book: progress, decisions, appointments, events, doctors; and the patients."""
 
-from pathlib import Path
-
-from alembic import op
-from sqlalchemy.util import await_only
+from migrations.sql import run_sql_beside
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    """Run the SQL beside this file: by asyncpg itself, as several statements are no prepared statement."""
-    connection = op.get_bind().connection.driver_connection
-    await_only(connection.execute(Path(__file__).with_suffix(".sql").read_text()))
+    """Run the SQL beside this file."""
+    run_sql_beside(__file__)

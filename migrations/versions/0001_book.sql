@@ -91,7 +91,7 @@ CREATE INDEX appointments_by_patient ON booking.appointments (patient_id, starts
 CREATE INDEX appointments_by_doctor ON booking.appointments (doctor_id, starts_at, id);
 CREATE INDEX appointments_by_start ON booking.appointments (starts_at, id);
 
--- A doctor whole, as `scheduling.rows` reads it.
+-- A doctor whole, as `storage.rows` reads it.
 CREATE VIEW booking.doctor_books AS
 SELECT d.id, d.name, d.specialty, d.time_zone, d.active, d.visit_types, d.policy, d.hours,
     v.version AS calendar_version,

@@ -19,7 +19,7 @@ CREATE TABLE audit.progress (
 ) WITH (fillfactor = 20);
 
 -- The trail: one chain per partition of a topic. `content` is canonical JSON (RFC 8785), `hash` covers it and
--- the hash before (`auditor.chain`). The columns before it repeat what it says, to be searched;
+-- the hash before (`auditor.chain.hash_chain`). The columns before it repeat what it says, to be searched;
 -- `clinic audit verify` compares them. `recorded_at` is outside of the hash: a chain that is made again from
 -- the beginning has the same hashes.
 CREATE TABLE audit.entries (

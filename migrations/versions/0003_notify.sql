@@ -54,7 +54,7 @@ CREATE TABLE notify.appointments (
 -- superseded by a newer version of the appointment; or, with `reason`: dropped (nobody needs it any more)
 -- or undeliverable (somebody should look, `clinic notify retry`).
 CREATE TABLE notify.notifications (
-    id             uuid        PRIMARY KEY, -- derived (`notifier.identity`): planned twice, it is one row
+    id             uuid        PRIMARY KEY, -- derived (`notifier.deliver.identity`): planned twice, it is one row
     kind           text        NOT NULL CHECK (kind IN ('confirmation', 'reschedule', 'cancellation', 'reminder', 'login_code')),
     appointment_id uuid,
     version        integer,

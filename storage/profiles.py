@@ -1,0 +1,56 @@
+"""A patient's profile, encrypted in `people.patients`. The ingress writes it, the notifier reads it."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+from uuid import UUID
+
+from infra.crypto.sealing import Column, DataKey
+
+Language = Literal["en", "de"]
+Channel = Literal["mail", "sms"]
+DEFAULT_CHANNEL: Channel = "mail"
+"""Every patient has a mail address."""
+PROFILE = Column("people.patients", "profile", "profile")
+E164 = r"^\+[1-9][0-9]{6,14}$"
+"""A phone number by ITU-T E.164: `+`, country code and subscriber number, without separators."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A patient's name, contact details and preferences.
+
+    `phone` is E.164, except in profiles from before that was required. Every field but `email` has a default,
+    and so must every new field: stored profiles lack it.
+    """
+
+    email: str
+    name: str | None = None
+    phone: str | None = None
+    language: Language = "en"
+    channel: Channel = "mail"
+    reminders: bool = True
+
+    @property
+    def usable_channel(self) -> Channel:
+        """The chosen channel, or mail if there is no address for the chosen one."""
+        addresses: dict[Channel, str | None] = {"mail": self.email, "sms": self.phone}
+        return self.channel if addresses[self.channel] else DEFAULT_CHANNEL
+
+
+_FIELDS = {field.name for field in fields(Profile)}
+
+
+def seal_profile(data_key: DataKey, patient_id: UUID, profile: Profile) -> bytes:
+    """The profile, sealed by its patient's key."""
+    return data_key.seal(json.dumps(asdict(profile)).encode(), PROFILE, patient_id)
+
+
+def open_profile(data_key: DataKey, patient_id: UUID, sealed: bytes) -> Profile:
+    """The inverse of `seal_profile`; fields that only a newer release knows are ignored.
+
+    Raises:
+        InvalidTag: it was sealed by another key, or for another patient.
+    """
+    content = json.loads(data_key.open(sealed, PROFILE, patient_id))
+    return Profile(**{name: value for name, value in content.items() if name in _FIELDS})
