@@ -1,1 +1,3 @@
-"""Everything that touches the world: settings, Postgres, Kafka, Redis, keys, the clock and random ids."""
+"""Adapters to the outside: settings, Postgres, Kafka, Redis, keys, the clock and random ids."""
+
+from infra import zones as zones  # first: it sets where zones are looked up

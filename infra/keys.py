@@ -1,189 +1,236 @@
-"""Keys, and what is made with them: receipts, fingerprints, address indexes, sealed text.
+"""Keys and their uses: receipts, fingerprints, address indexes, encrypted text.
 
-Each use has a key of its own, derived from the master key (HKDF, RFC 5869), so that none tells about another.
+Each use has a separate key, derived from the master key (HKDF, RFC 5869), so that none reveals another. What
+wraps the patients' data keys is not derived from it (`infra.crypto.epochs`), except in earlier releases.
 """
 
 import hmac
 import json
-import os
-import unicodedata
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contracts.receipt import Receipt
+from infra import clock
+from infra.crypto.epochs import FORMER_EPOCH, Epochs
+from infra.crypto.sealing import (
+    KEY_BYTES,
+    KEY_ID_BYTES,
+    MAC_BYTES,
+    NONCE_BYTES,
+    VERSION,
+    Column,
+    DataKey,
+    SealingKey,
+    from_base64url,
+    to_base64url,
+)
+from infra.crypto.uses import (
+    CHALLENGES,
+    FINGERPRINTS,
+    FORMER_ADDRESSES,
+    FORMER_WRAPPING,
+    LOGIN_ACCOUNTS,
+    NOTES,
+    RECEIPTS,
+    STAFF,
+    UNSUBSCRIBING,
+    derived_secrets,
+    read_secrets,
+    secret_of,
+)
 from infra.errors import MisconfiguredError
+from infra.settings import Settings
 
-MAC_BYTES = 16
 PATIENT_ID_BYTES = 16
-NONCE_BYTES = 12
-NOTE_CONTEXT = "note"
+FORMER_WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + 16
+DATA_KEY = Column("people.patients", "data_key", None)
+NOTE = Column("booking.time_off", "note", "note")
+CHALLENGE = Column("auth.challenges.v1", "secret", None)
 
 
 class Keys:
     """The clinic's secrets, by use."""
 
-    def __init__(self, master_key: bytes) -> None:
-        """`master_key` is 32 random bytes."""
-        self._receipts = _derived(master_key, "receipts")
-        self._fingerprints = _derived(master_key, "fingerprints")
-        self._addresses = _derived(master_key, "addresses")
-        self._notes = DataKey(_derived(master_key, "staff's notes"))
-        self._unsubscribing = _derived(master_key, "links that end reminders")
-        self._challenges = DataKey(_derived(master_key, "login challenges"))
-        self._wrapping = AESGCM(_derived(master_key, "patients' data keys"))
+    def __init__(self, master_key: bytes, epochs: Epochs | None = None) -> None:
+        """`master_key` is 32 random bytes; without `epochs`, it also wraps data keys."""
+        self._hold(derived_secrets(master_key), epochs or Epochs(None))
+
+    def _hold(self, secrets: Mapping[str, bytes], epochs: Epochs) -> None:
+        self._secrets = secrets
+        self._epochs = epochs
 
     @classmethod
-    def load(cls, master_key_file: Path) -> "Keys":
-        """Read the master key: 64 hexadecimal digits.
+    def load(cls, settings: Settings) -> "Keys":
+        """Read the master key, or the keys of some uses that stand for it, and the storage keys.
 
         Raises:
-            MisconfiguredError: the file is missing or holds something else.
+            MisconfiguredError: a file is missing or holds something else.
         """
-        try:
-            key = bytes.fromhex(master_key_file.read_text().strip())
-        except (OSError, ValueError):
-            key = b""
-        if len(key) != 32:
-            raise MisconfiguredError(f"{master_key_file} does not hold the master key (64 hex digits).")
-        return cls(key)
+        keys = cls.__new__(cls)
+        keys._hold(read_secrets(settings.master_key_file), Epochs(settings.storage_key_dir))
+        return keys
+
+    def _secret(self, use: str) -> bytes:
+        return secret_of(self._secrets, use)
+
+    def sealing(self, use: str) -> SealingKey:
+        """The key that seals for a use (`infra.crypto.uses`)."""
+        # The releases before the first epoch of storage keys cannot read a version.
+        return SealingKey(self._secret(use), versioned=self._epochs.newest() is not None)
 
     def sign_receipt(self, receipt: Receipt) -> str:
-        """The receipt as a path segment: base64url, its last 16 bytes an HMAC-SHA256 cut short."""
+        """The receipt as a path segment: base64url; the last 16 bytes are a truncated HMAC-SHA256."""
         content = receipt.to_bytes()
-        return _to_base64url(content + self._receipt_mac(content))
+        return to_base64url(content + self._receipt_mac(content))
 
     def open_receipt(self, text: str) -> Receipt | None:
-        """The receipt that was signed; None for anything else."""
-        signed = _from_base64url(text)
+        """The signed receipt; None if the signature is invalid or the version unknown."""
+        signed = from_base64url(text)
         if signed is None or len(signed) <= MAC_BYTES:
             return None
         content, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
         return Receipt.from_bytes(content) if hmac.compare_digest(mac, self._receipt_mac(content)) else None
 
     def sign_unsubscribe(self, patient_id: UUID) -> str:
-        """What a patient's link to end reminders ends with, base64url. It never expires (RFC 8058)."""
-        return _to_base64url(patient_id.bytes + self._unsubscribe_mac(patient_id.bytes))
+        """The token in a patient's link to unsubscribe from reminders, base64url. It never expires (RFC
+        8058)."""
+        return to_base64url(patient_id.bytes + self._unsubscribe_mac(patient_id.bytes))
 
     def open_unsubscribe(self, text: str) -> UUID | None:
-        """Whose reminders are to end; None for what was not signed."""
-        signed = _from_base64url(text)
+        """The patient of a token; None if the signature is invalid."""
+        signed = from_base64url(text)
         if signed is None or len(signed) != PATIENT_ID_BYTES + MAC_BYTES:
             return None
         content, mac = signed[:PATIENT_ID_BYTES], signed[PATIENT_ID_BYTES:]
         return UUID(bytes=content) if hmac.compare_digest(mac, self._unsubscribe_mac(content)) else None
 
     def _unsubscribe_mac(self, content: bytes) -> bytes:
-        return hmac.digest(self._unsubscribing, content, "sha256")[:MAC_BYTES]
+        return hmac.digest(self._secret(UNSUBSCRIBING), content, "sha256")[:MAC_BYTES]
 
     def _receipt_mac(self, content: bytes) -> bytes:
-        return hmac.digest(self._receipts, content, "sha256")[:MAC_BYTES]
+        return hmac.digest(self._secret(RECEIPTS), content, "sha256")[:MAC_BYTES]
 
-    def fingerprint(self, asked: Mapping[str, Any]) -> str:
-        """A keyed hash of what a client asks for (JSON values and ids). 32 hexadecimal digits.
+    def fingerprint(self, request: Mapping[str, Any]) -> str:
+        """A keyed hash of a request's content (JSON values and ids). 32 hexadecimal digits.
 
-        Keyed, because it stands on the log beside free text that is sealed.
+        Keyed, because it is on the log next to encrypted free text.
         """
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str).encode()
-        return hmac.digest(self._fingerprints, canonical, "sha256")[:16].hex()
+        canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), default=str).encode()
+        return hmac.digest(self._secret(FINGERPRINTS), canonical, "sha256")[:16].hex()
 
-    def address_index(self, email: str) -> bytes:
-        """What a mail address is found by; upper and lower case are one."""
-        folded = unicodedata.normalize("NFKC", email.strip()).casefold().encode()
-        return hmac.digest(self._addresses, folded, "sha256")
+    def address_index(self, address: str, epoch: int) -> bytes:
+        """A keyed hash by which a mail address, in its comparable form, is found. It goes with its epoch.
 
-    def seal_note(self, text: str | None) -> str | None:
-        """What staff write that belongs to no patient, sealed for the log."""
-        return None if text is None else self._notes.seal_text(text, NOTE_CONTEXT)
+        Raises:
+            MisconfiguredError: the epoch's key does not exist.
+        """
+        return hmac.digest(self._addresses_secret(epoch), address.encode(), "sha256")
 
-    def open_note(self, sealed: str | None) -> str | None:
+    def address_indexes(self, addresses: Iterable[str]) -> set[bytes]:
+        """All indexes by which these addresses may be found at present."""
+        secrets = [epoch.addresses for epoch in self._epochs.all()]
+        if FORMER_ADDRESSES in self._secrets:
+            secrets.append(self._secrets[FORMER_ADDRESSES])
+        return {
+            hmac.digest(secret, address.encode(), "sha256") for secret in secrets for address in addresses
+        }
+
+    def _addresses_secret(self, epoch: int) -> bytes:
+        if epoch == FORMER_EPOCH:
+            return self._secret(FORMER_ADDRESSES)
+        known = self._epochs.get(epoch)
+        if known is None:
+            raise _missing(epoch)
+        return known.addresses
+
+    def seal_note(self, text: str | None, time_off_id: UUID) -> str | None:
+        """Staff's note about no patient, encrypted for the log."""
+        return None if text is None else self.sealing(NOTES).seal_text(text, NOTE, time_off_id)
+
+    def open_note(self, sealed: str | None, time_off_id: UUID) -> str | None:
         """The inverse of `seal_note`."""
-        return None if sealed is None else self._notes.open_text(sealed, NOTE_CONTEXT)
+        return None if sealed is None else self.sealing(NOTES).open_text(sealed, NOTE, time_off_id)
+
+    def login_account(self, address: str) -> bytes:
+        """A keyed hash by which the logins of a mail address, in its comparable form, are counted."""
+        return hmac.digest(self._secret(LOGIN_ACCOUNTS), address.encode(), "sha256")
 
     def seal_challenge(self, challenge_id: UUID, secret: bytes) -> bytes:
-        """What belongs to a login challenge, told to the notifier alone (`contracts.challenges`)."""
-        return self._challenges.seal(secret, str(challenge_id))
+        """A login challenge's secret, encrypted for the notifier (`contracts.challenges`)."""
+        return self.sealing(CHALLENGES).seal(secret, CHALLENGE, challenge_id)
 
     def open_challenge(self, challenge_id: UUID, sealed: bytes) -> bytes:
         """The inverse of `seal_challenge`.
 
         Raises:
-            InvalidTag: it was sealed by another master key, or for another challenge.
+            InvalidTag: it was encrypted with another master key, or for another challenge.
         """
-        return self._challenges.open(sealed, str(challenge_id))
+        return self.sealing(CHALLENGES).open(sealed, CHALLENGE, challenge_id)
 
-    def new_data_key(self, patient_id: UUID) -> tuple["DataKey", bytes]:
+    def seal_staff(self, text: str, column: Column, staff_id: UUID) -> bytes:
+        """A text of a member of staff's account, encrypted for its column."""
+        return self.sealing(STAFF).seal(text.encode(), column, staff_id)
+
+    def open_staff(self, sealed: bytes, column: Column, staff_id: UUID) -> str:
+        """The inverse of `seal_staff`.
+
+        Raises:
+            InvalidTag: it was encrypted with another master key, or for another column or account.
+        """
+        return self.sealing(STAFF).open(sealed, column, staff_id).decode()
+
+    def new_data_key(self, patient_id: UUID) -> tuple[DataKey, bytes]:
         """A fresh key for one patient's data, and the same wrapped for storage."""
-        key = AESGCM.generate_key(256)
-        nonce = os.urandom(NONCE_BYTES)
-        return DataKey(key), nonce + self._wrapping.encrypt(nonce, key, patient_id.bytes)
+        key = AESGCM.generate_key(8 * KEY_BYTES)
+        wrapped = self._wrap(patient_id, key)
+        return DataKey(key, versioned=epoch_of(wrapped) != FORMER_EPOCH), wrapped
 
-    def unwrap(self, patient_id: UUID, wrapped: bytes) -> "DataKey":
+    def unwrap(self, patient_id: UUID, wrapped: bytes) -> DataKey:
         """The patient's data key.
 
         Raises:
-            MisconfiguredError: it was wrapped by another master key, or for another patient.
+            MisconfiguredError: the key that wrapped it is not here, or it was wrapped for another patient.
         """
+        key = self._unwrapped(patient_id, wrapped)
+        return DataKey(key, versioned=epoch_of(wrapped) != FORMER_EPOCH)
+
+    def rewrap(self, patient_id: UUID, wrapped: bytes) -> bytes:
+        """The same data key, wrapped by the newest storage key. Raises as `unwrap`."""
+        return self._wrap(patient_id, self._unwrapped(patient_id, wrapped))
+
+    def _wrap(self, patient_id: UUID, key: bytes) -> bytes:
+        newest = self._epochs.newest()
+        if newest is not None:
+            return newest.wrapping.seal(key, DATA_KEY, patient_id)
+        nonce = clock.new_secret(NONCE_BYTES)
+        return nonce + AESGCM(self._secret(FORMER_WRAPPING)).encrypt(nonce, key, patient_id.bytes)
+
+    def _unwrapped(self, patient_id: UUID, wrapped: bytes) -> bytes:
+        number = epoch_of(wrapped)
+        epoch = self._epochs.get(number)
+        if epoch is None and number != FORMER_EPOCH:
+            raise _missing(number)
         try:
-            key = self._wrapping.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], patient_id.bytes)
+            if epoch is not None:
+                return epoch.wrapping.open(wrapped, DATA_KEY, patient_id)
+            nonce, ciphertext = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+            return AESGCM(self._secret(FORMER_WRAPPING)).decrypt(nonce, ciphertext, patient_id.bytes)
         except (InvalidTag, ValueError):
-            raise MisconfiguredError(
-                "The master key is not the one the patients' data was sealed with."
-            ) from None
-        return DataKey(key)
+            raise MisconfiguredError("The patients' data was encrypted with another master key.") from None
 
 
-class DataKey:
-    """AES-256-GCM under one patient's key (NIST SP 800-38D). `context` binds a text to its place."""
-
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
-
-    def seal(self, content: bytes, context: str) -> bytes:
-        """Nonce, ciphertext and tag."""
-        nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, content, context.encode())
-
-    def open(self, sealed: bytes, context: str) -> bytes:
-        """The content that was sealed for this place.
-
-        Raises:
-            InvalidTag: it was not.
-        """
-        if len(sealed) < NONCE_BYTES:
-            raise InvalidTag
-        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode())
-
-    def seal_text(self, text: str, context: str) -> str:
-        """Sealed text for the log, base64url."""
-        return _to_base64url(self.seal(text.encode(), context))
-
-    def open_text(self, sealed: str, context: str) -> str:
-        """The inverse of `seal_text`."""
-        return self.open(_from_base64url(sealed) or b"", context).decode()
+def epoch_of(wrapped: bytes) -> int:
+    """The epoch of the storage key that wrapped this data key; `FORMER_EPOCH` if it was the master key."""
+    if len(wrapped) == FORMER_WRAPPED_BYTES:
+        return FORMER_EPOCH
+    return int.from_bytes(wrapped[len(VERSION) : len(VERSION) + KEY_ID_BYTES], "big")
 
 
-def _derived(master_key: bytes, use: str) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"clinic v1 {use}".encode()).derive(master_key)
-
-
-def _to_base64url(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _from_base64url(text: str) -> bytes | None:
-    if not text.isascii():
-        return None
-    try:
-        content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return None
-    # One spelling per value: no stray characters, no other last character that decodes alike.
-    return content if _to_base64url(content) == text else None
+def _missing(epoch: int) -> MisconfiguredError:
+    return MisconfiguredError(
+        f"The storage key of epoch {epoch} is not here: it was destroyed, or not copied."
+    )

@@ -1,4 +1,4 @@
-"""Redis: whatever it holds may vanish, and nothing waits for it long."""
+"""Redis: its data may be lost at any time, and no request waits long for it."""
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -6,7 +6,7 @@ from redis.exceptions import RedisError
 from infra.settings import Settings
 
 TIMEOUT_S = 1.0
-# Redis is away. uvloop says RuntimeError where a connection was closed behind the client's back.
+# Redis is unavailable. uvloop raises RuntimeError if a connection was closed by the server.
 REDIS_OUTAGES = (RedisError, OSError, RuntimeError)
 
 
@@ -18,5 +18,5 @@ def connect(settings: Settings) -> "Redis":
 
 
 def decided_channel(settings: Settings) -> str:
-    """Where workers say what they have decided, after the commit."""
+    """The channel on which workers announce decisions, after the commit."""
     return f"{settings.namespace}booking.decided"

@@ -1,44 +1,24 @@
-"""What every calendar entry of an appointment has, wherever it is made: UID, times and zone (RFC 5545)."""
+"""A time zone as a calendar knows it: VTIMEZONE (RFC 5545, section 3.6.5)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, vRecur, vUTCOffset
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-A_DAY, A_SECOND = timedelta(days=1), timedelta(seconds=1)
-ALWAYS = datetime(1970, 1, 1)  # noqa: DTZ001 (local time, whatever the zone)
-
-
-def calendar_uid(appointment_id: UUID) -> str:
-    """The UID (section 3.8.4.7) of the appointment's one entry, the same through every change."""
-    return f"{appointment_id}@clinic"
-
-
-def calendar_times(starts: datetime, ends: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """DTSTART and DTEND: in the zone; in UTC where the zone's clocks show one of them for the second time.
-
-    An hour that comes twice is always the first one in a calendar (section 3.3.5).
-    """
-    local = starts.astimezone(zone), ends.astimezone(zone)
-    return (starts.astimezone(UTC), ends.astimezone(UTC)) if any(at.fold for at in local) else local
-
-
-def calendar_zone(zone: ZoneInfo, around: datetime) -> Timezone:
-    """The VTIMEZONE (section 3.6.5) with the zone's rules in the year of `around`, and those beside it.
-
-    As yearly rules where the zone has them, since some calendars understand nothing else; otherwise change by
-    change. Not to be changed: it is shared.
-    """
-    return _zone(zone.key, around.astimezone(UTC).year)
+ONE_DAY, ONE_SECOND = timedelta(days=1), timedelta(seconds=1)
+BEGINNING_OF_TIME = datetime(1970, 1, 1)  # noqa: DTZ001 (local time, whatever the zone)
 
 
 def calendar_zone_text(zone: ZoneInfo, around: datetime) -> bytes:
-    """The same, as it stands in a calendar."""
+    """The zone's rules in the year of `around`, and those of the years beside it.
+
+    As yearly rules where the zone has them, since some calendars understand nothing else; otherwise change by
+    change.
+    """
     return _zone_text(zone.key, around.astimezone(UTC).year)
 
 
@@ -59,7 +39,6 @@ class _Change:
         return (onset.month, onset.weekday(), onset.time(), self.before, self.after, self.name)
 
 
-@lru_cache(maxsize=256)
 def _zone(key: str, year: int) -> Timezone:
     zone = ZoneInfo(key)
     first, last = datetime(year - 1, 1, 1, tzinfo=UTC), datetime(year + 2, 1, 1, tzinfo=UTC)
@@ -74,7 +53,9 @@ def _zone(key: str, year: int) -> Timezone:
     lowest = min([change.after for change in changes], default=None)
     local = first.astimezone(zone)
     offset = _offset(local)
-    start = _Change(ALWAYS, offset, offset, local.tzname() or key, lowest is not None and offset > lowest)
+    start = _Change(
+        BEGINNING_OF_TIME, offset, offset, local.tzname() or key, lowest is not None and offset > lowest
+    )
     for change in (start, *changes):
         component.add_component(_observance(change, None))
     return component
@@ -90,12 +71,12 @@ def _changes(zone: ZoneInfo, first: datetime, last: datetime) -> Iterator[_Chang
     found = []
     day = first
     while day < last:
-        if _offset(day.astimezone(zone)) != _offset((day + A_DAY).astimezone(zone)):
-            found.append(_instant(zone, day, day + A_DAY))
-        day += A_DAY
+        if _offset(day.astimezone(zone)) != _offset((day + ONE_DAY).astimezone(zone)):
+            found.append(_instant(zone, day, day + ONE_DAY))
+        day += ONE_DAY
     lowest = min([_offset(at.astimezone(zone)) for at in found], default=timedelta(0))
     for at in found:
-        before, after = (at - A_SECOND).astimezone(zone), at.astimezone(zone)
+        before, after = (at - ONE_SECOND).astimezone(zone), at.astimezone(zone)
         yield _Change(
             onset=(at + _offset(before)).replace(tzinfo=None),
             before=_offset(before),
@@ -109,7 +90,7 @@ def _changes(zone: ZoneInfo, first: datetime, last: datetime) -> Iterator[_Chang
 def _instant(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
     """The first second with the offset of `after`."""
     offset = _offset(after.astimezone(zone))
-    while after - before > A_SECOND:
+    while after - before > ONE_SECOND:
         middle = before + (after - before) // 2
         middle = middle.replace(microsecond=0)
         if _offset(middle.astimezone(zone)) == offset:
@@ -143,7 +124,7 @@ def _rules(changes: list[_Change]) -> list[tuple[_Change, vRecur]] | None:
 
 def _week(same: list[_Change]) -> int | None:
     """Which weekday of the month it is each time: -1 the last, 1 to 4; None if there is no such number."""
-    if all((change.onset + 7 * A_DAY).month != change.onset.month for change in same):
+    if all((change.onset + 7 * ONE_DAY).month != change.onset.month for change in same):
         return -1
     weeks = {(change.onset.day - 1) // 7 + 1 for change in same}
     return weeks.pop() if len(weeks) == 1 else None

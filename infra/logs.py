@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line on stdout, the same shape for our own lines and the libraries'."""
+"""Logs: one JSON object per line on stdout, in the same format for our own lines and those of libraries."""
 
 import logging
 import sys
@@ -34,7 +34,7 @@ def configure_logging(level: str, service: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # The libraries tell every rebalance step and connection; what matters of it we say ourselves.
+    # The libraries log every rebalance step and connection; we log what matters of it ourselves.
     for chatty in ("aiokafka", "faststream", "uvicorn.access", "httpx"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service)
