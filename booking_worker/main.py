@@ -1,126 +1,105 @@
 """The booking worker: settings → resources → consumer."""
 
-import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator
 
-import structlog
-import uvloop
-from faststream.kafka import KafkaBroker
-
-from booking_worker.all_caught_up import AllCaughtUp
-from booking_worker.catch_up import CatchUp
-from booking_worker.consumer import CommandConsumer
-from booking_worker.dead_letters import DeadLetters
-from booking_worker.decider import Decider
+from booking_worker.decide.transaction_runner import Decider
 from booking_worker.partition import OwnedPartition
-from booking_worker.publisher import EventPublisher
-from booking_worker.same_topic import SameTopic
-from booking_worker.sql import SESSION
-from booking_worker.wake_up import WakeUps
-from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
-from infra.background import running
-from infra.garbage import collect_rarely
-from infra.kafka import faststream_connection, start_producer, topic_ids, topic_name
-from infra.metrics import serve_metrics
+from booking_worker.publish.dead_letters import DeadLetters
+from booking_worker.publish.events import EventPublisher
+from booking_worker.publish.wake_ups import WakeUps
+from booking_worker.recovery.catch_up import CatchUp
+from booking_worker.recovery.decided_log import DecidedLog
+from booking_worker.recovery.gate import AllCaughtUp
+from booking_worker.recovery.history import History
+from booking_worker.recovery.topic_identity import SameTopic
+from booking_worker.store.store import SESSION
+from contracts.topics import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+from infra.crypto.event_mac import EventMac
+from infra.kafka.connection import topic_name
+from infra.kafka.consumer import Consumer
+from infra.kafka.producer import start_producer
+from infra.kafka.topic_id import ask_topic_ids
 from infra.postgres import open_pool
 from infra.redis import connect, decided_channel
+from infra.service import Service, run
 from infra.settings import Settings
-from infra.telemetry import configure_logging
+from storage.authentic_events import AuthenticEvents
+from storage.zone_data import warn_of_other_zone_data
 
 # A transaction per partition side by side, and some for publishers.
-CONNECTIONS_MAX = COMMANDS.partitions + 4
-STOP_TIMEOUT_S = 3.0
-
-_log = structlog.get_logger(__name__)
+CONNECTIONS_MAX = COMMANDS_TOPIC.partitions + 4
+RECOVERY_CONNECTIONS_MAX = 4
 
 
 @contextlib.asynccontextmanager
-async def running_worker(settings: Settings) -> AsyncIterator[None]:
+async def running_worker(settings: Settings, service: Service | None = None) -> AsyncIterator[None]:
     """Decide commands while inside.
 
     Raises:
-        ClinicError: a part is away or misconfigured.
+        ClinicError: a dependency is unavailable or misconfigured.
     """
+    service = service or Service()
     name = settings.instance or "worker"
-    commands, events = topic_name(settings, COMMANDS), topic_name(settings, EVENTS)
+    mac = EventMac.load(settings)
+    commands, events = topic_name(settings, COMMANDS_TOPIC), topic_name(settings, EVENTS_TOPIC)
     async with contextlib.AsyncExitStack() as exits:
-        ids = await topic_ids(settings, [commands])
-        pool = await open_pool(
-            settings.worker_dsn, name, connections_max=CONNECTIONS_MAX, server_settings=SESSION
+        recovery_pool = await open_pool(
+            settings.worker_dsn,
+            f"{name} recovery",
+            connections_max=RECOVERY_CONNECTIONS_MAX,
+            server_settings=SESSION,
+            for_service=True,
         )
-        exits.push_async_callback(pool.close)
+        exits.push_async_callback(recovery_pool.close)
+        await warn_of_other_zone_data(recovery_pool, commands)
         producer = await start_producer(settings, name)
         exits.push_async_callback(producer.stop)
+        topic_id = (await ask_topic_ids(producer.client, [commands]))[commands]
         redis = connect(settings)
         exits.push_async_callback(redis.aclose)
         wake_ups = WakeUps(redis, decided_channel(settings))
-        dead_letters = DeadLetters(settings, name, topic_name(settings, DEAD_LETTERS), ids[commands])
+        dead_letters = DeadLetters(settings, name, topic_name(settings, DEAD_LETTERS_TOPIC), topic_id)
         exits.push_async_callback(dead_letters.close)
+        catch_up = CatchUp(settings, name, recovery_pool, commands, topic_id, AuthenticEvents(mac))
+        caught_up = AllCaughtUp(catch_up, recovery_pool, commands)
+        pool = await open_pool(
+            settings.worker_dsn,
+            name,
+            connections_max=CONNECTIONS_MAX,
+            server_settings=SESSION,
+            for_service=True,
+            admit=caught_up.admit,
+        )
+        exits.push_async_callback(pool.close)
         decider = Decider(pool, commands, dead_letters, wake_ups.send)
+        exits.push_async_callback(decider.close)
+        same_topic = SameTopic(producer.client, commands, topic_id)
+        decided_log = DecidedLog(settings, name, recovery_pool)
+        await exits.enter_async_context(decided_log.connected())
+        history = History(same_topic, caught_up, catch_up, decided_log)
 
-        same_topic = SameTopic(settings, commands, ids[commands], _give_up)
-        caught_up = AllCaughtUp(CatchUp(settings, name, pool, commands, ids[commands]))
-
-        def take(partition: int) -> OwnedPartition:
-            publisher = EventPublisher(producer, events, partition, pool, commands, _give_up)
-            return OwnedPartition(commands, ids[commands], partition, publisher)
-
-        broker = KafkaBroker(
-            **faststream_connection(settings),
-            client_id=name,
-            consumer_only=True,
-            allow_auto_create_topics=False,
-            apply_types=False,
-            graceful_timeout=STOP_TIMEOUT_S,
-            logger=None,
-        )
-        consumer = CommandConsumer(
-            broker=broker,
-            topic=commands,
-            group_id=f"{settings.namespace}booking-worker",
-            instance=settings.instance,
-            session_timeout_ms=settings.session_timeout_ms,
-            pool=pool,
-            decider=decider,
-            take=take,
-            give_up=_give_up,
-            same_topic=same_topic,
-            caught_up=caught_up,
-        )
-        await exits.enter_async_context(
-            running(
-                wake_ups.run(),
-                consumer.keep_committing(),
-                same_topic.keep_checking(),
-                caught_up.run(),
+        def own(partition: int) -> OwnedPartition:
+            publisher = EventPublisher(producer, events, partition, pool, commands, service.fail, mac)
+            owned = OwnedPartition(
+                commands,
+                topic_id,
+                partition,
+                publisher=publisher,
+                pool=pool,
+                decider=decider,
+                history=history,
             )
+            caught_up.own(owned)
+            return owned
+
+        consumer = Consumer(settings, COMMANDS_TOPIC, group="booking-worker", own=own, service=service)
+        await exits.enter_async_context(
+            service.running(wake_ups.run(), same_topic.keep_checking(), caught_up.run(), consumer.run())
         )
-        exits.push_async_callback(consumer.release)
-        await broker.start()
-        exits.push_async_callback(broker.stop)
         yield
-
-
-def _give_up(error: Exception) -> None:
-    # A new process begins at the position; and an idempotent producer that lost count needs a new id.
-    _log.critical("restarting", exc_info=error)
-    signal.raise_signal(signal.SIGTERM)
 
 
 def main(settings: Settings) -> None:
     """Decide until SIGTERM or SIGINT."""
-    configure_logging(settings.log_level, settings.instance or "worker")
-    uvloop.run(_main(settings))
-
-
-async def _main(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for signal_ in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    async with running_worker(settings):
-        serve_metrics(settings)
-        collect_rarely()
-        _log.info("deciding")
-        await stop.wait()
+    run(settings, "worker", running_worker)

@@ -1,11 +1,13 @@
-"""What a worker counts: each metric declared once, with its meaning."""
+"""The worker's metrics, each declared once with its meaning."""
 
 from prometheus_client import Counter, Histogram
 
-DECIDED = Counter("clinic_commands_decided", "Commands decided here, by the decision's state.", ("state",))
+DECIDED = Counter(
+    "clinic_commands_decided", "Commands that this process decided, by the decision's state.", ("state",)
+)
 TRANSACTION_SECONDS = Histogram(
     "clinic_transaction_seconds",
-    "How long a transaction that decides took, from its begin to its commit.",
+    "Duration of a deciding transaction, from begin to commit.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5),
 )
-DEAD_LETTERS = Counter("clinic_dead_letters", "Records set aside, by reason.", ("reason",))
+DEAD_LETTERS = Counter("clinic_dead_letters", "Records dead-lettered, by reason.", ("reason",))

@@ -1,8 +1,8 @@
-"""Set aside what can never be decided, once: before the position moves, and never a second time.
+"""Publishes dead letters exactly once, before the position moves.
 
-A partition's letters have a producer with a transactional id of their own (KIP-98). Whoever opens one shuts
-out the owner before, by the broker's epoch, and only then looks which letters are there already. So what a
-crash between acknowledgement and commit has left behind is known, and one that froze cannot add to it.
+Each partition has a producer with its own transactional id (KIP-98). A new owner first fences off the former
+one, by the broker's epoch, and then reads which dead letters exist. So it knows those that a crash between
+acknowledgement and commit has left, and a frozen worker cannot add any.
 Read the topic with `isolation.level=read_committed`.
 """
 
@@ -12,32 +12,50 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
-from booking_worker.incoming import Incoming
+from booking_worker.decide.command_record import CommandRecord
 from booking_worker.metrics import DEAD_LETTERS
 from contracts.dead_letters import UndecodableError, dead_letter_headers, origin_of
-from infra.errors import TransientError
-from infra.kafka import start_producer, tail
+from infra.errors import MisconfiguredError, TransientError
+from infra.kafka.producer import start_producer
+from infra.kafka.reader import tail
 from infra.settings import Settings
 
-# More than one transaction can leave behind: what is older is below the position.
+# More than a single transaction can leave: older ones are below the position.
 LETTERS_LOOKED_AT_MAX = 1_000
 OPEN_TIMEOUT_S = 15.0
-# Shorter than a transaction of the database may be idle.
+# Less than the topic's limit for key, value and headers, to which the dead letter's headers are added.
+RECORD_BYTES_MAX = 1_900_000
+# Shorter than the idle time-out of database transactions.
 PUBLISH_TIMEOUT_S = 0.8
 TRANSACTION_TIMEOUT_MS = 10_000
+# These errors persist until an operator changes the topic.
+REFUSED = (
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
+TRUNCATED = "dlq_truncated"
+"""The header of a truncated dead letter; its value is the size of the record, bytes."""
 
 _log = structlog.get_logger(__name__)
-Letter = tuple[Incoming, UndecodableError]
+Letter = tuple[CommandRecord, UndecodableError]
 
 
 class DeadLetters:
-    """Writes `booking.dlq.v1`: the original key, value and headers, why, and where it came from."""
+    """Writes `booking.dlq.v1`: the original key, value and headers, the reason, and the source."""
 
     def __init__(self, settings: Settings, name: str, topic: str, topic_id: UUID) -> None:
-        """`topic` is the dead letters' own; `topic_id` is that of the commands' topic."""
+        """`topic` is that of the dead letters, `topic_id` that of the commands' topic."""
         self._settings = settings
         self._name = name
         self._topic = topic
@@ -46,7 +64,7 @@ class DeadLetters:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self, partitions: Iterable[int]) -> None:
-        """Make ready to publish for these partitions. Not inside a transaction: it may take a second.
+        """Prepare to publish for these partitions. Call it outside of a transaction: it may take a second.
 
         Raises:
             TransientError: Kafka does not answer.
@@ -75,26 +93,35 @@ class DeadLetters:
         self._open[partition] = (producer, known)
 
     async def publish(self, letters: list[Letter]) -> None:
-        """Return when the broker has all of them, from now or from before. `open` comes first.
+        """Publish those that are not on the topic yet; return once all are acknowledged. Call `open` before.
 
         Raises:
-            TransientError: it does not say so; the batch has to be tried again.
+            TransientError: they were not acknowledged; the batch has to be retried.
+            MisconfiguredError: the topic rejects such a record.
         """
         for partition in sorted({item.partition for item, _ in letters}):
             if partition not in self._open:
                 raise TransientError("dead letters have to be opened again")
             producer, known = self._open[partition]
-            new = [one for one in letters if one[0].partition == partition and one[0].offset not in known]
+            new = [
+                (item, error)
+                for item, error in letters
+                if item.partition == partition and item.offset not in known
+            ]
             if not new:
                 continue
             try:
                 async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                     await self._send(producer, new)
-            except Exception as error:
-                # Shut out, or unclear: the next one to open finds out what is there.
+            except BaseException as error:
+                # Fenced off, cut off, or the result is unknown: opening again reads what exists.
                 del self._open[partition]
                 self._close(producer)
-                raise TransientError(f"dead letters were not acknowledged: {error!r}") from error
+                if isinstance(error, REFUSED):
+                    raise MisconfiguredError(f"dead letters are refused: {error!r}") from error
+                if isinstance(error, Exception):
+                    raise TransientError(f"dead letters were not acknowledged: {error!r}") from error
+                raise
             known.update(item.offset for item, _ in new)
             known.difference_update(sorted(known)[:-LETTERS_LOOKED_AT_MAX])
             for item, why in new:
@@ -106,24 +133,24 @@ class DeadLetters:
         acknowledgements = []
         for item, error in letters:
             record = item.record
+            key, value, headers = _shortened(record)
             origin = dead_letter_headers(error, record.topic, self._topic_id, record.partition, record.offset)
             acknowledgements.append(
                 await producer.send(
                     self._topic,
-                    # A record without key and value cannot be sent; the headers tell what it was.
-                    record.value if record.value is not None or record.key is not None else b"",
-                    key=record.key,
+                    value,
+                    key=key,
                     partition=record.partition,
-                    # The broker refuses one from a worker whose clock is ahead.
+                    # Not the current time, which the broker rejects from a worker whose clock is ahead.
                     timestamp_ms=record.timestamp,
-                    headers=[*record.headers, *origin],
+                    headers=headers + origin,
                 )
             )
         await asyncio.gather(*acknowledgements)
         await producer.commit_transaction()
 
     async def close(self) -> None:
-        """Publish nothing more."""
+        """Stop publishing."""
         for producer, _ in self._open.values():
             self._close(producer)
         self._open.clear()
@@ -135,7 +162,23 @@ class DeadLetters:
             with contextlib.suppress(Exception):
                 await producer.stop()
 
-        # Beside the rest: while Kafka is away it takes as long as a request may.
+        # In the background: while Kafka is unavailable, it takes as long as a request time-out.
         task = asyncio.create_task(stop())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _shortened(record: ConsumerRecord) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
+    """Key, value and headers, truncated to the topic's limit: a record that was compressed may be of any
+    size."""
+    key, value, headers = record.key, record.value, list(record.headers)
+    if key is None and value is None:
+        value = b""  # a record without both cannot be sent; the headers tell what it was
+    without_value = len(key or b"") + sum(len(name.encode()) + len(text or b"") for name, text in headers)
+    size = without_value + len(value or b"")
+    if size <= RECORD_BYTES_MAX:
+        return key, value, headers
+    if without_value > RECORD_BYTES_MAX // 2:
+        key, headers, without_value = (key or b"")[: RECORD_BYTES_MAX // 4], [], RECORD_BYTES_MAX // 4
+    value = (value or b"")[: RECORD_BYTES_MAX - without_value]
+    return key, value, [*headers, (TRUNCATED, str(size).encode())]

@@ -1,18 +1,17 @@
-"""Whether the commands' topic is still the one that this process began with.
+"""A check that the commands' topic is still the one that this process began with.
 
 Consumers go by a topic's name. Under that name another may be made, whose records would be taken for the ones
 that come next; only its id (KIP-516) tells.
 """
 
 import asyncio
-from collections.abc import Callable
 from uuid import UUID
 
 import structlog
+from aiokafka.client import AIOKafkaClient
 
 from infra.errors import ClinicError, MisconfiguredError
-from infra.kafka import topic_ids
-from infra.settings import Settings
+from infra.kafka.topic_id import ask_topic_ids
 
 CHECK_INTERVAL_S = 5.0
 
@@ -32,18 +31,14 @@ class AnotherTopicError(MisconfiguredError):
 class SameTopic:
     """Compares the topic's id with that of the start."""
 
-    def __init__(
-        self, settings: Settings, topic: str, topic_id: UUID, give_up: Callable[[Exception], None]
-    ) -> None:
-        """`give_up` ends the process: a new one compares with what the database remembers."""
-        self._settings = settings
+    def __init__(self, client: AIOKafkaClient, topic: str, topic_id: UUID) -> None:
+        self._client = client
         self._topic = topic
         self._topic_id = topic_id
-        self._give_up = give_up
         self._asking: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
-        """Ask now; who asks at the same time shares the answer.
+        """Ask now; callers at the same time share the answer.
 
         Raises:
             AnotherTopicError: it is another one.
@@ -55,17 +50,20 @@ class SameTopic:
         await asyncio.shield(self._asking)
 
     async def keep_checking(self) -> None:
-        """Ask from time to time, until it is another one or this is cancelled."""
+        """Ask from time to time, until cancelled.
+
+        Raises:
+            AnotherTopicError: it is another one. A new process compares with what the database remembers.
+        """
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
             try:
                 await self.check()
-            except AnotherTopicError as error:
-                self._give_up(error)
-                return
+            except AnotherTopicError:
+                raise
             except ClinicError as error:
-                _log.warning("the topic cannot be asked for", topic=self._topic, error=str(error))
+                _log.warning("the topic's id is unknown", topic=self._topic, error=str(error))
 
     async def _ask(self) -> None:
-        if (await topic_ids(self._settings, [self._topic]))[self._topic] != self._topic_id:
+        if (await ask_topic_ids(self._client, [self._topic]))[self._topic] != self._topic_id:
             raise AnotherTopicError(self._topic)

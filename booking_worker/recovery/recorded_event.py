@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 
-from booking_worker.deciding import Batch, NewEvent, event_id
-from contracts.command_resource import State
-from contracts.decision import Decision
-from contracts.envelope import Event, decode_event
+from booking_worker.decide.decision_batch import DecisionBatch, event_id
+from contracts.cloudevents import Event, decode_known_event
+from contracts.decision import Decision, State
 from contracts.events import (
     AppointmentBooked,
     AppointmentFact,
@@ -18,15 +17,15 @@ from contracts.events import (
     OutcomeRecorded,
 )
 from contracts.refusals import Refusal
-from scheduling.evolve import evolve
 from scheduling.state import Book, Status
+from storage.rows import EventRow
 
 
 class Recorded(NamedTuple):
     """An event, and its row as it was written before it was published."""
 
     event: Event
-    row: NewEvent
+    row: EventRow
 
 
 def recorded(record: ConsumerRecord) -> Recorded:
@@ -35,9 +34,9 @@ def recorded(record: ConsumerRecord) -> Recorded:
     Raises:
         UndecodableError: it carries none.
     """
-    event = decode_event(record.value, record.headers)
+    event = decode_known_event(record)
     headers = dict(record.headers)
-    row = NewEvent(
+    row = EventRow(
         partition=record.partition,
         sequence=event.sequence,
         event_id=event.id,
@@ -59,16 +58,16 @@ def _text(value: bytes | None) -> str:
 def by_command(events: list[Recorded]) -> list[list[Recorded]]:
     """The events of each command together, in order."""
     commands: list[list[Recorded]] = []
-    for one in events:
-        if commands and commands[-1][0].event.context.source == one.event.context.source:
-            commands[-1].append(one)
+    for recorded_ in events:
+        if commands and commands[-1][0].event.context.source == recorded_.event.context.source:
+            commands[-1].append(recorded_)
         else:
-            commands.append([one])
+            commands.append([recorded_])
     return commands
 
 
-def why_not_yet(book: Book, command: list[Recorded]) -> str | None:
-    """Why a command's events cannot be folded before one of another partition is; None if they can."""
+def blocked_by(book: Book, command: list[Recorded]) -> str | None:
+    """Why an event of another partition has to be folded before the command's; None if none has to be."""
     for event, _ in command:
         fact = event.fact
         match fact:
@@ -89,16 +88,12 @@ def why_not_yet(book: Book, command: list[Recorded]) -> str | None:
     return None
 
 
-def take_in(batch: Batch, command: list[Recorded]) -> None:
-    """Fold the events of one command, and its decision, into the batch. Nothing says that it is not ready."""
+def apply(batch: DecisionBatch, command: list[Recorded]) -> None:
+    """Fold the events of one command, and its decision, into the batch. Nothing blocks it."""
     for event, row in command:
         if event.id == event_id(event.context.command_id, 0):
-            batch.command_types.append(event.context.command_type)
-            batch.decisions.append(decision_of(event.context, event.fact))
-        evolve(batch.book, event.fact, event.context.decided_at)
-        batch.touch(event.fact)
-        batch.events.append(row)
-        batch.event_counts[row.partition] = row.sequence
+            batch.add_decision(decision_of(event.context, event.fact), event.context.command_type)
+        batch.apply(event.fact, row)
 
 
 def decision_of(context: Context, fact: Fact) -> Decision:
@@ -109,6 +104,11 @@ def decision_of(context: Context, fact: Fact) -> Decision:
     elif isinstance(fact, CommandRefused):
         state, refusal = State.REFUSED, Refusal(fact.reason, fact.count)
     return Decision(
-        *(context.command_id, context.fingerprint, state, refusal),
-        *(context.source.partition, context.source.offset, context.decided_at),
+        command_id=context.command_id,
+        fingerprint=context.fingerprint,
+        state=state,
+        refusal=refusal,
+        partition=context.source.partition,
+        offset=context.source.offset,
+        decided_at=context.decided_at,
     )

@@ -1,4 +1,4 @@
-"""Tell waiting requests of decisions, through Redis: a hint, which may be late or lost."""
+"""Wake up requests that wait for decisions, through Redis: hints, which may be late or lost."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 
 
 class WakeUps:
-    """Publishes in the background; what comes while Redis is away is dropped."""
+    """Publishes in the background; while Redis is unavailable, wake-ups are dropped."""
 
     def __init__(self, redis: Redis, channel: str) -> None:
         self._redis = redis
@@ -34,7 +34,9 @@ class WakeUps:
             while not self._waiting.empty():
                 decisions = decisions + self._waiting.get_nowait()
             try:
-                await self._redis.publish(self._channel, pack_wake_up(decisions))
+                await self._redis.publish(
+                    self._channel, pack_wake_up(decision.command_id for decision in decisions)
+                )
             except REDIS_OUTAGES as error:
-                _log.warning("redis is away: nobody is woken up", error=repr(error))
+                _log.warning("redis is unavailable: nobody is woken up", error=repr(error))
                 await asyncio.sleep(RETRY_INTERVAL_S)

@@ -9,31 +9,32 @@ from uuid import UUID
 
 import asyncpg
 
-from booking_worker import sql, store
-from booking_worker.deciding import Batch
-from booking_worker.recorded import Recorded, take_in, why_not_yet
+from booking_worker.decide.decision_batch import DecisionBatch
+from booking_worker.recovery.recorded_event import Recorded, apply, blocked_by
+from booking_worker.store import store
 from contracts.events import (
     AppointmentFact,
-    DoctorRegistered,
+    DoctorFact,
     OutcomeRecorded,
     TimeBlocked,
     TimeUnblocked,
     WeeklyHoursSet,
 )
-from infra.errors import MisconfiguredError
+from infra.errors import ClinicError, MisconfiguredError
 from infra.postgres import Connection
 from scheduling.state import Book
+from storage.positions import Position, lock_positions
 
 Commands = list[list[Recorded]]
 CHANGES = AppointmentFact | OutcomeRecorded
-CHANGES_OF_DOCTORS = DoctorRegistered | WeeklyHoursSet | TimeBlocked | TimeUnblocked
+CHANGES_OF_DOCTORS = DoctorFact | WeeklyHoursSet | TimeBlocked | TimeUnblocked
 
 
-class NotYetError(Exception):
+class NotYetError(ClinicError):
     """None of the events can be folded before others are: of another partition, or not at hand."""
 
 
-class OvertakenError(Exception):
+class OvertakenError(ClinicError):
     """Somebody else moved a position: look again."""
 
 
@@ -48,25 +49,32 @@ async def fold(pool: asyncpg.Pool, topic: str, todo: dict[int, Commands]) -> dic
         asyncpg.ExclusionViolationError: what they come to is in conflict with what others have now.
         MisconfiguredError: the database tells another history.
     """
-    facts = [one.event.fact for commands in todo.values() for command in commands for one in command]
+    events = (event for commands in todo.values() for command in commands for event in command)
+    facts = [event.event.fact for event in events]
     named = {fact.appointment_id for fact in facts if isinstance(fact, CHANGES)}
     doctors = {fact.doctor_id for fact in facts if isinstance(fact, CHANGES_OF_DOCTORS)}
     async with pool.acquire() as connection, connection.transaction():
-        for number in sorted(todo):
-            await _fence(connection, topic, number, todo[number][0][0])
+        positions = await lock_positions(connection, topic, list(todo))
+        for number, commands in todo.items():
+            _check_next(topic, positions.get(number), commands[0][0])
         book = await _book(connection, doctors, named)
         existing = set(book.appointments)
-        batch = Batch(book, {})
+        batch = DecisionBatch(book, {})
         folded = _take_ready(batch, todo)
         moved = [
-            (number, _next_offset(todo[number][count - 1]), *(batch.event_counts[number],) * 2)
+            store.NewPosition(
+                partition=number,
+                next_offset=_next_offset(todo[number][count - 1]),
+                event_count=batch.event_counts[number],
+                published_count=batch.event_counts[number],
+            )
             for number, count in folded.items()
         ]
         await store.write(connection, topic, batch, moved, existing, make_room=True)
     return folded
 
 
-def _take_ready(batch: Batch, todo: dict[int, Commands]) -> dict[int, int]:
+def _take_ready(batch: DecisionBatch, todo: dict[int, Commands]) -> dict[int, int]:
     """Round by round: what one partition folds may be what another waits for."""
     folded: dict[int, int] = {}
     why: dict[int, str] = {}
@@ -75,10 +83,10 @@ def _take_ready(batch: Batch, todo: dict[int, Commands]) -> dict[int, int]:
         before = sum(folded.values())
         for number, commands in todo.items():
             for command in commands[folded.get(number, 0) :]:
-                if reason := why_not_yet(batch.book, command):
+                if reason := blocked_by(batch.book, command):
                     why[number] = f"event {command[0].row.sequence} of partition {number}: {reason}"
                     break
-                take_in(batch, command)
+                apply(batch, command)
                 folded[number] = folded.get(number, 0) + 1
     if not folded:
         raise NotYetError("; ".join(why.values()))
@@ -92,14 +100,13 @@ async def _book(connection: Connection, doctors: Iterable[UUID], named: Iterable
     )
 
 
-async def _fence(connection: Connection, topic: str, number: int, first: Recorded) -> None:
-    position = await connection.fetchrow(sql.POSITION, topic, number)
-    if position is None or position["event_count"] != first.row.sequence - 1:
+def _check_next(topic: str, position: Position | None, first: Recorded) -> None:
+    if position is None or position.event_count != first.row.sequence - 1:
         raise OvertakenError
-    if first.event.context.source.offset < position["next_offset"]:
+    if first.event.context.source.offset < position.next_offset:
         raise MisconfiguredError(
-            f"{topic}, partition {number}: event {first.row.sequence} is of a command that the database has "
-            "passed without it: they tell different histories."
+            f"{topic}, partition {position.partition}: event {first.row.sequence} is of a command that the "
+            "database has passed without it: they tell different histories."
         )
 
 
