@@ -1,56 +1,89 @@
 """The HTTP application: every router, and errors as problems."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from ingress import (
-    appointment_reads,
-    appointments,
-    asyncapi,
-    audit,
-    availability,
-    calendar,
-    commands,
-    doctor_reads,
-    doctors,
-    documentation,
-    health,
-    metrics,
-    people,
-    problems,
-    staff_events,
-    time_off,
-    tracing,
-    unsubscribe,
-)
-
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+from ingress.audit import routes as audit
+from ingress.availability import first_free, live
+from ingress.availability import routes as availability
+from ingress.booking import reads as booking_reads
+from ingress.booking import routes as booking
+from ingress.calendar_links import feed
+from ingress.calendar_links import routes as calendar_links
+from ingress.commands import status
+from ingress.doctors import calendar, time_off
+from ingress.doctors import reads as doctor_reads
+from ingress.doctors import routes as doctors
+from ingress.event_stream import routes as event_stream
+from ingress.http import health, metrics, problems, tracing
+from ingress.http.variants import HeadAnswered
+from ingress.login import public_keys, sessions
+from ingress.login import routes as login
+from ingress.login.passkeys import routes as passkeys
+from ingress.openapi import asyncapi, document
+from ingress.pages import routes as pages
+from ingress.patients import addresses, export, undo, unsubscribe
+from ingress.patients import routes as patients
+from ingress.patients import search as patient_search
+from ingress.request_limits.middleware import Limited
 
 # The busiest first: routes are tried in this order.
-ROUTERS = (appointments, availability, commands, appointment_reads, doctor_reads, doctors, time_off, calendar)
-OTHER_ROUTERS = (people, unsubscribe, staff_events, audit, health, metrics, asyncapi)
+ROUTERS = (
+    booking,
+    availability,
+    status,
+    booking_reads,
+    doctor_reads,
+    doctors,
+    time_off,
+    calendar,
+    first_free,
+    live,
+)
+OTHER_ROUTERS = (
+    login,
+    sessions,
+    passkeys,
+    public_keys,
+    patients,
+    patient_search,
+    addresses,
+    export,
+    unsubscribe,
+    undo,
+    calendar_links,
+    feed,
+    event_stream,
+    audit,
+    health,
+    metrics,
+    asyncapi,
+    pages,
+)
 
 
-def create_app(lifespan: Lifespan) -> FastAPI:
-    """The application. `lifespan` puts the resources into its state."""
+def create_app(*, production: bool = False) -> FastAPI:
+    """The application. Its `state.resources` has to be set before the first request.
+
+    `production`: without the documentation's pages and the metrics, which have a port of their own.
+    """
     app = FastAPI(
         title="Clinic",
         version="1",
-        description=documentation.DESCRIPTION,
-        lifespan=lifespan,
+        description=document.DESCRIPTION,
         redirect_slashes=False,
-        openapi_url=None,  # ours is ingress.documentation's
+        openapi_url=None,  # see ingress.openapi.document
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
+    app.add_middleware(Limited)
+    app.add_middleware(HeadAnswered)
     app.add_middleware(metrics.Measured)
     app.add_middleware(tracing.Traced)
     for module in (*ROUTERS, *OTHER_ROUTERS):
-        app.include_router(module.router)
-    documentation.install(app)
+        if not (production and module is metrics):
+            app.include_router(module.router)
+    document.install(app, pages=not production)
     return app
 
 

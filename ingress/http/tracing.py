@@ -1,0 +1,70 @@
+"""The trace of a request (W3C Trace Context), the client's or a new one, and an id of our own.
+
+Everything that a request writes carries the trace: commands, security events and log lines. A client may send
+the trace of another; so security events, log lines and the answer (`X-Request-Id`) have our own id beside it.
+"""
+
+import re
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
+
+from infra import clock
+
+# Sections 3.2.2.1 to 3.2.2.4: version ff and ids of zeros are invalid, and then a new trace begins.
+_VALID = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+# No browser makes a script or a page of an answer that is none.
+_HEADERS = [(b"x-content-type-options", b"nosniff")]
+
+
+class Traced:
+    """ASGI middleware that determines the ids of each request first."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        if scope["type"] == "http":
+            found = _VALID.fullmatch(Headers(scope=scope).get("traceparent", ""))
+            trace_id = found[1] if found else clock.new_secret(16).hex()
+            # Not sampled: spans are not collected.
+            traceparent = found[0] if found else f"00-{trace_id}-{clock.new_secret(8).hex()}-00"
+            own_id = clock.new_secret(16).hex()
+            scope.setdefault("state", {}).update(
+                request_id=trace_id, traceparent=traceparent, own_request_id=own_id
+            )
+            bind_contextvars(request_id=trace_id, own_request_id=own_id)
+            own_headers = [*_HEADERS, (b"x-request-id", own_id.encode())]
+
+            async def send_with_headers(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    present = {name for name, _ in message.get("headers", ())}
+                    message["headers"] = [
+                        *message.get("headers", ()),
+                        *(header for header in own_headers if header[0] not in present),
+                    ]
+                await send(message)
+
+            await self._app(scope, receive, send_with_headers)
+            return
+        await self._app(scope, receive, send)
+
+
+def request_id(request: Request) -> str:
+    """The trace id."""
+    return str(request.state.request_id)
+
+
+def own_request_id(request: Request) -> str:
+    """Our own id of the request, 32 hexadecimal digits."""
+    return str(request.state.own_request_id)
+
+
+def traceparent(request: Request) -> str:
+    """The header for everything that the request writes."""
+    return str(request.state.traceparent)

@@ -1,0 +1,157 @@
+"""Codes by mail: asked for, sent by the notifier, and good for one proof (`contracts.challenges`).
+
+A proof is a login, or that a patient can be reached at a new address or phone number.
+
+Nothing here looks up whether an address is a patient's: known and unknown ones take the same steps until the
+code has come back.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaProducer
+from redis.asyncio import Redis
+
+from contracts.challenges import Language, LoginChallenge, Secret, secret_key
+from contracts.cloudevents import challenge_headers, challenge_key
+from contracts.topics import LOGIN_CHALLENGES_TOPIC
+from infra import clock
+from infra.errors import TransientError
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import append
+from infra.keys import Keys
+from infra.redis import REDIS_OUTAGES
+from infra.service import Service
+from infra.settings import Settings
+
+CODE_DIGITS = 8
+VALID_FOR = timedelta(minutes=10)
+TRIES_MAX = 5
+NOTICE_TRIED_FOR = timedelta(days=1)
+
+# Counts the try and reads the secret in one step, so that no number of parallel guesses gets more tries; the
+# last one deletes the secret. A challenge that is unknown or over leaves no trace.
+_TRY = """
+local sealed = redis.call('GET', KEYS[1])
+if not sealed then
+    return false
+end
+local tries = redis.call('INCR', KEYS[2])
+if tries == 1 then
+    redis.call('PEXPIREAT', KEYS[2], redis.call('PEXPIRETIME', KEYS[1]))
+end
+if tries >= tonumber(ARGV[1]) then
+    redis.call('DEL', KEYS[1])
+end
+return {tries, sealed}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The code was right: the address is the caller's, and so is the phone number if there is one."""
+
+    email: str
+    language: Language
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """The code was wrong, or the challenge is over. `email` is None for an unknown challenge."""
+
+    tries_left: int
+    email: str | None = None
+
+
+class Challenges:
+    """Asks for codes, and checks them."""
+
+    def __init__(
+        self, settings: Settings, redis: Redis, producer: AIOKafkaProducer, keys: Keys, service: Service
+    ) -> None:
+        self._redis = redis
+        self._producer = producer
+        self._keys = keys
+        self._service = service
+        self._namespace = settings.namespace
+        self._topic = topic_name(settings, LOGIN_CHALLENGES_TOPIC)
+        self._ack_timeout_s = settings.kafka_ack_timeout_ms / 1000
+        self._try = redis.register_script(_TRY)
+
+    async def begin(
+        self, email: str, language: Language, *, person_id: UUID | None = None, phone: str | None = None
+    ) -> LoginChallenge:
+        """Have a code sent to the address, or to the phone number. `person_id`: not for a login, but theirs.
+
+        Raises:
+            LogUnavailableError: the broker did not acknowledge it in time.
+            TransientError: Redis does not answer.
+        """
+        code = clock.new_digits(CODE_DIGITS)
+        secret = Secret(code=code, email=email, language=language, person_id=person_id, phone=phone)
+        return await self._send(secret, VALID_FOR)
+
+    async def notify(self, email: str, phone: str | None, language: Language, undo: str) -> None:
+        """Have a notice sent that this was the patient's address; `undo` is the token in its link.
+
+        Raises as `begin`.
+        """
+        await self._send(Secret(email=email, phone=phone, language=language, undo=undo), NOTICE_TRIED_FOR)
+
+    async def notify_of_passkey(self, email: str, language: Language) -> None:
+        """Have a notice sent that a passkey is added to the account of this address. Raises as `begin`."""
+        await self._send(Secret(email=email, language=language, passkey_added=True), NOTICE_TRIED_FOR)
+
+    async def _send(self, secret: Secret, valid_for: timedelta) -> LoginChallenge:
+        challenge = LoginChallenge(
+            challenge_id=clock.new_id(), patient_id=None, expires_at=clock.now() + valid_for
+        )
+        sealed = self._keys.seal_challenge(challenge.challenge_id, secret.model_dump_json().encode())
+        try:
+            await self._redis.set(self._key(challenge.challenge_id), sealed, pxat=challenge.expires_at)
+        except REDIS_OUTAGES as error:
+            raise TransientError("Redis does not answer") from error
+        await append(
+            self._producer,
+            self._topic,
+            challenge.model_dump_json().encode(),
+            key=challenge_key(challenge),
+            headers=challenge_headers(challenge, clock.now()),
+            timeout_s=self._ack_timeout_s,
+            fail=self._service.fail,
+        )
+        return challenge
+
+    async def check(self, challenge_id: UUID, code: str, person_id: UUID | None = None) -> Proved | Wrong:
+        """Count a try, and compare. A right code ends the challenge, as does the last try.
+
+        A code is good for what it was asked for: a login, or this person's new address.
+
+        Raises:
+            TransientError: Redis does not answer.
+        """
+        key = self._key(challenge_id)
+        try:
+            found: Any = await self._try(keys=[key, f"{key}:tries"], args=[TRIES_MAX])
+            if found is None:
+                return Wrong(0)
+            tries, sealed = found
+            secret = Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
+            assert secret.email is not None, "`begin` sets it"
+            if secret.code is None or secret.person_id != person_id:
+                return Wrong(0)
+            if not hmac.compare_digest(secret.code.encode(), code.encode()):
+                return Wrong(max(0, TRIES_MAX - tries), secret.email)
+            # The last try has deleted it already: no other one can have found it since.
+            if not await self._redis.delete(key) and tries < TRIES_MAX:
+                return Wrong(0, secret.email)
+        except REDIS_OUTAGES as error:
+            raise TransientError("Redis does not answer") from error
+        return Proved(secret.email, secret.language, secret.phone)
+
+    def _key(self, challenge_id: UUID) -> str:
+        return secret_key(self._namespace, challenge_id)

@@ -1,0 +1,49 @@
+"""The refresh token in a cookie, for pages: no script can read it, and no other site's request counts."""
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from infra import clock
+
+# The prefix makes browsers refuse it from another host, without `Secure`, or with another path (RFC 6265bis).
+NAME = "__Host-clinic_refresh"
+
+
+def set_cookie(response: Response, refresh_token: str, ends_at: datetime) -> None:
+    """Store the token in the browser until the session ends."""
+    response.set_cookie(
+        NAME,
+        refresh_token,
+        max_age=max(0, int((ends_at - clock.now()).total_seconds())),
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def clear_cookie(response: Response) -> None:
+    """Remove it from the browser."""
+    response.delete_cookie(NAME, path="/", secure=True, httponly=True, samesite="strict")
+
+
+def cookie_of(request: Request) -> str | None:
+    """The token, if the clinic's own page sent the request.
+
+    Browsers say so in `Sec-Fetch-Site` (Fetch Metadata), older ones in `Origin`; scripts can set neither.
+    """
+    token = request.cookies.get(NAME)
+    return token if token and _is_same_origin(request) else None
+
+
+def _is_same_origin(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("origin", "")
+    try:
+        return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:
+        return False

@@ -1,0 +1,182 @@
+"""A patient's new address or phone number: pending until the code that was sent there has come back."""
+
+from dataclasses import replace
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request, Response
+
+from contracts.commands import Actor
+from contracts.fields import Id, StrictModel
+from contracts.security import PatientChanged, ProfileField
+from infra.errors import TransientError
+from ingress.audit.security_log import event_context
+from ingress.http.auth import AuthenticatedRoute, OnlyPatient
+from ingress.http.network import Network
+from ingress.http.problems import Code, not_found
+from ingress.http.views import answer
+from ingress.login.bodies import ChallengeView, LoginCode, invalid_code
+from ingress.login.challenges import Wrong
+from ingress.login.routes import account_of, count_failure
+from ingress.openapi.responses import BODY_PROBLEMS, answers
+from ingress.patients.profile import Email, PatientView, Phone, check_writable
+from ingress.patients.routes import check_free, found, patient_answer
+from ingress.patients.undo import sign_undo
+from ingress.resources import Resources, resources
+from storage.patients import AddressTakenError, Registered
+from storage.profiles import Profile
+
+ASKED = answers(
+    Code.STEP_UP_REQUIRED,
+    Code.FORBIDDEN,
+    Code.NOT_FOUND,
+    Code.LOG_UNAVAILABLE,
+    *BODY_PROBLEMS,
+)
+CONFIRMED = answers(
+    Code.INVALID_CODE, Code.FORBIDDEN, Code.NOT_FOUND, Code.ADDRESS_TAKEN,
+    Code.LOG_UNAVAILABLE, *BODY_PROBLEMS,
+)  # fmt: skip
+
+router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
+
+
+class EmailBody(StrictModel):
+    """A new address."""
+
+    email: Email
+
+
+class PhoneBody(StrictModel):
+    """A new phone number."""
+
+    phone: Phone
+
+
+class ConfirmBody(StrictModel):
+    """The code that was sent to the new address or number."""
+
+    challenge_id: Id
+    code: LoginCode
+
+
+@router.post(
+    "/v1/me/email",
+    response_model=ChallengeView,
+    status_code=202,
+    summary="Ask for a new email address",
+    responses={202: {"description": "A code is sent to the new address."}, **ASKED},
+)
+async def change_email(request: Request, caller: OnlyPatient, body: EmailBody) -> Response:
+    """A code is sent to the new address, whether or not it is another patient's.
+
+    Nothing changes before it has come back. Needs a login of the last 5 minutes.
+    """
+    app = resources(request)
+    known = await found(app, caller.id)
+    check_writable(body.email, app.settings)
+    await app.login_limits.take_mail(Network.of(request), account_of(app, body.email))
+    return await _begin(app, known, body.email, None)
+
+
+@router.post(
+    "/v1/me/phone",
+    response_model=ChallengeView,
+    status_code=202,
+    summary="Ask for a new phone number",
+    responses={202: {"description": "A code is sent to the new number."}, **ASKED},
+)
+async def change_phone(request: Request, caller: OnlyPatient, body: PhoneBody) -> Response:
+    """A code is sent to the new number, or by mail if the clinic sends no text messages.
+
+    Nothing changes before it has come back. Needs a login of the last 5 minutes.
+    """
+    app = resources(request)
+    known = await found(app, caller.id)
+    await app.login_limits.take_mail(Network.of(request), app.keys.login_account(body.phone))
+    return await _begin(app, known, known.profile.email, body.phone)
+
+
+@router.post(
+    "/v1/me/email/confirm",
+    response_model=PatientView,
+    summary="Confirm my new email address",
+    responses=CONFIRMED,
+)
+async def confirm_email(request: Request, caller: OnlyPatient, body: ConfirmBody) -> Response:
+    """The code from the mail. The former address gets a notice, with a link that undoes it for 7 days.
+
+    409 if the address belongs to another patient. Recorded in the security log.
+    """
+    return await _confirm(request, caller, body, ProfileField.EMAIL)
+
+
+@router.post(
+    "/v1/me/phone/confirm",
+    response_model=PatientView,
+    summary="Confirm my new phone number",
+    responses=CONFIRMED,
+)
+async def confirm_phone(request: Request, caller: OnlyPatient, body: ConfirmBody) -> Response:
+    """The code from the message. The former number gets a notice, with a link that undoes it for 7 days.
+
+    Recorded in the security log.
+    """
+    return await _confirm(request, caller, body, ProfileField.PHONE)
+
+
+async def _begin(app: Resources, known: Registered, email: str, phone: str | None) -> Response:
+    challenge = await app.challenges.begin(email, known.profile.language, person_id=known.id, phone=phone)
+    view = ChallengeView(challenge_id=challenge.challenge_id, expires_at=challenge.expires_at)
+    return answer(view, ZoneInfo(app.settings.time_zone), 202)
+
+
+async def _confirm(request: Request, caller: Actor, body: ConfirmBody, field: ProfileField) -> Response:
+    app, network = resources(request), Network.of(request)
+    await app.login_limits.check_network(network)
+    checked = await app.challenges.check(body.challenge_id, body.code, caller.id)
+    if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
+        await count_failure(app, network, "wrong_code", None)
+        raise invalid_code(checked.tries_left if isinstance(checked, Wrong) else 0)
+    proved = checked.email if checked.phone is None else checked.phone
+    known = await found(app, caller.id)
+    former: str | None = getattr(known.profile, field)
+    if proved != former:
+        await check_free(request, caller, known.id, None if checked.phone else checked.email)
+        await _record(request, caller, known.id, field)
+        await _tell_the_former(app, known, field, proved)
+        known = await _changed(request, caller, known, field, proved)
+    return patient_answer(app, known)
+
+
+async def _record(request: Request, caller: Actor, patient_id: UUID, field: ProfileField) -> None:
+    event = PatientChanged(**event_context(request, caller), patient_id=patient_id, fields=(field,))
+    await resources(request).security.record(event)
+
+
+async def _tell_the_former(app: Resources, known: Registered, field: ProfileField, proved: str) -> None:
+    # Before the change: nobody's address goes without their knowing.
+    profile = known.profile
+    undo = sign_undo(app.keys, known.id, field, getattr(profile, field), proved)
+    phone = profile.phone if field is ProfileField.PHONE else None
+    await app.challenges.notify(profile.email, phone, profile.language, undo)
+
+
+async def _changed(
+    request: Request, caller: Actor, known: Registered, field: ProfileField, proved: str
+) -> Registered:
+    app = resources(request)
+
+    def change(profile: Profile) -> Profile:
+        return (
+            replace(profile, email=proved) if field is ProfileField.EMAIL else replace(profile, phone=proved)
+        )
+
+    try:
+        changed = await app.patients.change(known.id, change)
+    except AddressTakenError:
+        await check_free(request, caller, known.id, proved)
+        raise TransientError("the address was taken and is free again") from None
+    if changed is None:
+        raise not_found()
+    return changed

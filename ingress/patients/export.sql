@@ -1,0 +1,16 @@
+-- appointments --
+SELECT * FROM booking.appointments WHERE patient_id = $1 ORDER BY starts_at, id LIMIT $2
+
+-- seen_by_staff --
+-- An entry about several patients names them in its content alone.
+SELECT occurred_at, action, actor_id, content::jsonb #>> '{effect,after,view}' AS view
+FROM (
+    SELECT occurred_at, action, actor_id, content FROM audit.entries
+    WHERE chain = 'security' AND actor_kind = 'staff' AND patient_id = $1
+    UNION ALL
+    SELECT occurred_at, action, actor_id, content FROM audit.entries
+    WHERE chain = 'security' AND actor_kind = 'staff' AND patient_id IS NULL
+        AND action IN ('BookRead', 'PatientsSearched')
+        AND content::jsonb #> '{effect,after,patient_ids}' ? $1::text
+) AS seen
+ORDER BY occurred_at DESC LIMIT $2
