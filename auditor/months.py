@@ -1,4 +1,4 @@
-"""The trail's monthly partitions: there before an entry needs them."""
+"""The monthly partitions of the trail, created before an entry needs them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,34 +10,34 @@ AHEAD = 2
 
 
 class Months:
-    """Makes the partitions of `audit.entries`, each once."""
+    """Creates the partitions of `audit.entries`, each once."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._made: set[tuple[int, int]] = set()
-        self._one_at_a_time = asyncio.Lock()
+        self._created: set[tuple[int, int]] = set()
+        self._lock = asyncio.Lock()
 
     async def ensure(self, instants: Iterable[datetime]) -> None:
-        """Make the months that hold these instants (UTC).
+        """Create the months of these instants (UTC).
 
-        On a connection of its own, committed at once: a month made in a transaction that is rolled back
-        would be remembered here and not be there.
+        On a separate connection, committed at once: a month created in a transaction that is rolled back
+        would be remembered here although it does not exist.
         """
-        wanted = {(instant.year, instant.month) for instant in instants} - self._made
-        for year, month in sorted(wanted):
-            async with self._one_at_a_time:
+        missing = {(instant.year, instant.month) for instant in instants} - self._created
+        for year, month in sorted(missing):
+            async with self._lock:
                 await self._pool.execute("SELECT audit.make_month($1)", date(year, month, 1))
-            self._made.add((year, month))
+            self._created.add((year, month))
 
     async def ensure_ahead(self, now: datetime) -> None:
-        """Make this month and the next ones."""
+        """Create this month and the next ones."""
         self.forget()
         months = [_later(now, number) for number in range(AHEAD + 1)]
         await self.ensure(months)
 
     def forget(self) -> None:
-        """Take nothing for granted: a month may have been dropped meanwhile."""
-        self._made.clear()
+        """Forget which months exist: one may have been dropped since."""
+        self._created.clear()
 
 
 def _later(now: datetime, months: int) -> datetime:

@@ -1,4 +1,4 @@
-"""Retention: months older than the limit are dropped whole, and their hashes stay as signed stubs."""
+"""Retention: whole months past the limit are dropped; their hashes stay in signed stubs."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
@@ -7,10 +7,10 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 
-from auditor.chain import entry_hash
+from auditor.chain.hash_chain import entry_hash
+from auditor.chain.signing import Signer, stub_of
 from auditor.metrics import RETENTION_BROKEN
-from auditor.reading import ENTRIES, blocks, hash_of, in_order
-from auditor.signing import Signer, stub_of
+from auditor.reading import ENTRIES, blocks, hash_of, read_in_order
 from contracts.audit import Chain
 from infra import clock
 from infra.errors import ClinicError
@@ -19,29 +19,29 @@ from infra.postgres import Connection
 # 3 MB of hashes in a row.
 STUB_ENTRIES_MAX = 100_000
 DROP_TIMEOUT_S = 600.0
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('audit.retention'))"
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('audit.retention'))"
 
 _log = structlog.get_logger(__name__)
 
 
 class RetentionError(ClinicError):
-    """A month that is too old does not verify: it is evidence, and stays."""
+    """A month past retention does not verify. It is evidence, so it is kept."""
 
 
-class Dropped(NamedTuple):
-    """A month that is gone, and how many entries it had."""
+class DroppedMonth(NamedTuple):
+    """A dropped month and its number of entries."""
 
     month: date
     entries: int
 
 
-async def retain(pool: asyncpg.Pool, signer: Signer, years: int) -> list[Dropped]:
-    """Drop the months that ended more than `years` ago, the oldest first, each in one transaction. None that
-    is younger than `clinic migrate` was told.
+async def retain(pool: asyncpg.Pool, signer: Signer, years: int) -> list[DroppedMonth]:
+    """Drop the months that ended more than `years` ago, the oldest first, each in one transaction. Never one
+    within the retention that `clinic migrate` recorded.
 
     Raises:
         RetentionError: one of them does not verify.
-        OUTAGES, CONFLICTS: of `infra.postgres`; what was dropped before stays so.
+        OUTAGES, CONFLICTS: of `infra.postgres`; months dropped before that stay dropped.
     """
     limit = _years_before(clock.now(), max(years, await pool.fetchval("SELECT years FROM audit.retention")))
     dropped = []
@@ -49,15 +49,16 @@ async def retain(pool: asyncpg.Pool, signer: Signer, years: int) -> list[Dropped
         if _following(month) > limit:
             break
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute(ONE_AT_A_TIME, timeout=DROP_TIMEOUT_S)
-            await in_order(connection)
+            await connection.execute(f"SET LOCAL statement_timeout = '{DROP_TIMEOUT_S:.0f}s'")
+            await connection.execute(LOCK, timeout=DROP_TIMEOUT_S)
+            await read_in_order(connection)
             await _write_stubs(connection, signer, month)
-            await connection.execute("CLOSE ALL")  # cursors that are read to their end hold the table, too
+            await connection.execute("CLOSE ALL")  # exhausted cursors still hold the table
             entries = await connection.fetchval("SELECT audit.drop_month($1)", month, timeout=DROP_TIMEOUT_S)
         if entries is None:
-            continue  # somebody else has dropped it meanwhile
+            continue  # another process has dropped it
         _log.info("month dropped", month=str(month), entries=entries)
-        dropped.append(Dropped(month, entries))
+        dropped.append(DroppedMonth(month, entries))
     RETENTION_BROKEN.set(0)
     return dropped
 
@@ -75,7 +76,7 @@ async def _months(pool: asyncpg.Pool) -> list[date]:
 
 
 async def _write_stubs(connection: Connection, signer: Signer, month: date) -> None:
-    # The entries of a chain in one month are one stretch, unless a clock was set back at the turn of a month.
+    # The entries of a chain in one month are consecutive, unless a clock was set back at the turn of a month.
     stretches = await connection.fetch(
         """
         SELECT chain, partition, min(number) AS first, max(number) AS last
@@ -87,7 +88,8 @@ async def _write_stubs(connection: Connection, signer: Signer, month: date) -> N
         ) AS numbered
         GROUP BY chain, partition, stretch ORDER BY chain, partition, 3
         """,
-        *(datetime(month.year, month.month, 1), _midnight(_following(month))),  # noqa: DTZ001 (UTC there)
+        _midnight(month),
+        _midnight(_following(month)),
         timeout=DROP_TIMEOUT_S,
     )
     for chain, partition, first, last in stretches:
@@ -105,15 +107,22 @@ async def _write_stub(
                 (chain, partition, first_number, last_number, month, hashes, signed_at, key_id, signature)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             """,
-            *(chain, partition, number, stub.last_number, month, hashes, stub.signed_at),
-            *(signer.key_id, signer.sign(stub)),
+            chain,
+            partition,
+            number,
+            stub.last_number,
+            month,
+            hashes,
+            stub.signed_at,
+            signer.key_id,
+            signer.sign(stub),
         )
 
 
 async def _verified(
     connection: Connection, chain: Chain, partition: int, first: int, last: int
 ) -> AsyncIterator[tuple[int, bytes]]:
-    """The hashes of a stretch in pieces, each with its first number, while the chain holds."""
+    """The hashes of consecutive entries in pieces, each with its first number, while the chain verifies."""
     before = await hash_of(connection, chain, partition, first - 1)
     piece, expected = bytearray(), first
     async for rows in blocks(connection, ENTRIES, chain, partition, first, last):
@@ -138,7 +147,7 @@ def _following(month: date) -> date:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 (the statement says UTC)
 
 
 def _years_before(now: datetime, years: int) -> date:

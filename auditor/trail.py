@@ -1,4 +1,4 @@
-"""Entries into the trail: chained, with the chain's end and its heads, in the transaction of the position."""
+"""Appends entries to a chain, with its signed end and heads, in the transaction that moves the position."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -6,37 +6,34 @@ from typing import Any, Generic, TypeVar
 
 import asyncpg
 
-from auditor.chain import ChainEnd
-from auditor.ends import EndError, load_end, moment, save_end
-from auditor.entries import Entry
-from auditor.heads import save_heads
+from auditor.chain.ends import EndError, load_end, moment, save_end
+from auditor.chain.hash_chain import ChainEnd
+from auditor.chain.heads import save_heads
+from auditor.chain.signing import Signer
+from auditor.entries.booking import Entry
 from auditor.metrics import ENTRIES
 from auditor.months import Months
-from auditor.signing import Signer
 from contracts.audit import Chain, SignedHead
-from infra.event_consumer import Received
+from infra.kafka.event_consumer import ReceivedMessage
 from infra.postgres import Connection
 
-COLUMNS = (
-    *("chain", "partition", "number", "occurred_at", "recorded_at", "action", "actor_kind", "actor_id"),
-    *("doctor_id", "appointment_id", "patient_id", "command_id", "content", "hash"),
-)
+COLUMNS = ("chain", "partition", "number", "recorded_at", *Entry._fields, "hash")
 M = TypeVar("M")
 
 
 class Trail(Generic[M]):
-    """Keeps the messages of a topic; `entry_of` tells what of each."""
+    """Appends an entry for each message of a topic, made by `entry_of`."""
 
     def __init__(
         self,
         chain: Chain,
-        entry_of: Callable[[Received[M]], Entry],
+        entry_of: Callable[[ReceivedMessage[M]], Entry],
         *,
         months: Months,
         signer: Signer,
         head_entries: int,
     ) -> None:
-        """`head_entries`: a head is signed whenever the chain has another so many entries."""
+        """A head is signed every `head_entries` entries."""
         self._chain = chain
         self._entry_of = entry_of
         self._months = months
@@ -44,13 +41,15 @@ class Trail(Generic[M]):
         self._keys = signer.public()
         self._head_entries = head_entries
 
-    async def keep(self, connection: Connection, partition: int, received: list[Received[M]]) -> None:
-        """Add an entry for each; inside the transaction that moves the position (`EventConsumer`).
+    async def append(
+        self, connection: Connection, partition: int, received: list[ReceivedMessage[M]]
+    ) -> None:
+        """Append the messages' entries, in the transaction that moves the position (`EventConsumer`).
 
         Raises:
-            EndError: the chain does not end as it was signed, or not where the position is.
+            EndError: the chain does not end as it was signed, or not at the consumer's position.
         """
-        entries = [self._entry_of(one) for one in received]
+        entries = [self._entry_of(message) for message in received]
         await self._months.ensure(entry.occurred_at for entry in entries)
         end = await load_end(connection, self._chain, partition, self._keys)
         first = received[0].sequence
@@ -65,7 +64,7 @@ class Trail(Generic[M]):
                 "entries", schema_name="audit", columns=COLUMNS, records=rows
             )
         except asyncpg.CheckViolationError:
-            self._months.forget()  # one was dropped meanwhile; the consumer tries again
+            self._months.forget()  # a month was dropped since; the consumer retries
             raise
         await save_end(connection, end, self._signer.head(end, now))
         await save_heads(connection, heads)
@@ -78,9 +77,8 @@ class Trail(Generic[M]):
         for entry in entries:
             hash_ = end.append(entry.content)
             *columns, content = entry
-            occurred_at, *others = columns
-            row = (self._chain.value, end.partition, end.size, occurred_at, now, *others)
-            rows.append((*row, content.decode(), hash_))
+            position = (self._chain.value, end.partition, end.size, now)
+            rows.append((*position, *columns, content.decode(), hash_))
             if end.size % self._head_entries == 0:
                 heads.append(self._signer.head(end, now))
         return rows, heads

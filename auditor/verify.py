@@ -1,8 +1,9 @@
-"""Verification: the chain walked from its first entry, beside its heads and stubs.
+"""Verifies a chain from its first entry, together with its heads and stubs.
 
-Everything is recomputed; the first thing that does not fit is named, and the walk of this chain ends there.
-The times of a chain and its heads never go back (`auditor.ends.moment`), so heads also bound `recorded_at`.
-Whoever can write the whole database can make a chain that fits: that is found with a head kept elsewhere.
+Everything is recomputed. The first mismatch is reported, and verification of that chain ends there. The times
+of a chain and its heads never go back (`auditor.chain.ends.moment`), so heads also bound `recorded_at`.
+Entries of bookings are also compared with the workers' events. Somebody who can write the whole database can
+forge a consistent chain: only a head that was kept elsewhere reveals that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from auditor.chain import ENTRY_PREFIX, ChainEnd
-from auditor.ends import EndError, read_end
-from auditor.merkle import HASH_BYTES
-from auditor.reading import ENTRIES, blocks, in_order, stub_from
-from auditor.signing import TrustedKeys, stub_of
+from auditor.chain.ends import EndError, read_end
+from auditor.chain.hash_chain import ENTRY_PREFIX, ChainEnd
+from auditor.chain.merkle import HASH_BYTES
+from auditor.chain.signing import TrustedKeys, stub_of
+from auditor.origin import first_difference, skipped_entries
+from auditor.reading import ENTRIES, blocks, read_in_order, stub_from
 from contracts.audit import NUMBER_MAX, Chain, SignedHead
 from infra.postgres import Connection
 
@@ -25,15 +27,17 @@ Heads = Mapping[int, Sequence[SignedHead]]
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a walk found. `entries` were read, `dropped` are vouched for by stubs; `number` is where the first
-    thing is broken (an entry's, or a head's size)."""
+class ChainReport:
+    """The result for one chain: numbers of `entries` read, of entries `dropped` (covered by stubs) and of
+    `heads`; `skipped` entries stand for events that an operator told the auditor to leave out; `number` is
+    the entry, or the size of the head, of the first mismatch."""
 
     chain: Chain
     partition: int
     entries: int
     dropped: int
     heads: int
+    skipped: int = 0
     number: int | None = None
     finding: str | None = None
 
@@ -52,38 +56,44 @@ async def verify_chain(
     topic: str,
     keys: TrustedKeys,
     kept: Iterable[SignedHead] = (),
-) -> Report:
-    """Check one chain as it stands at this moment, of the events of `topic`. `kept` are heads of it that were
-    kept elsewhere."""
+) -> ChainReport:
+    """Verify the current state of the chain for `topic`. `kept` are its heads that were kept elsewhere."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await in_order(connection)
-        walk = _Walk(connection, ChainEnd.empty(chain, partition), keys, list(kept))
+        await read_in_order(connection)
+        verification = _Verification(connection, ChainEnd.empty(chain, partition), keys, list(kept))
         broken: _BrokenError | None = None
         try:
-            await walk.run()
-            await walk.check_end(topic)
+            await verification.run()
+            await verification.check_end(topic)
+            await verification.check_skipped()
+            if chain is Chain.BOOKING:
+                await verification.check_origin()
         except _BrokenError as error:
             broken = error
         except ValidationError:
-            broken = _BrokenError(walk.end.size, f"a head or stub near entry {walk.end.size} cannot be read")
-    return Report(
+            broken = _BrokenError(
+                verification.end.size, f"a head or stub near entry {verification.end.size} cannot be read"
+            )
+    return ChainReport(
         chain,
         partition,
-        entries=walk.end.size - walk.dropped,
-        dropped=walk.dropped,
-        heads=walk.heads,
+        entries=verification.end.size - verification.dropped,
+        dropped=verification.dropped,
+        heads=verification.heads,
+        skipped=verification.skipped,
         number=broken.number if broken else None,
         finding=broken.finding if broken else None,
     )
 
 
-class _Walk:
+class _Verification:
     def __init__(
         self, connection: Connection, end: ChainEnd, keys: TrustedKeys, kept: Sequence[SignedHead]
     ) -> None:
         self.end = end
         self.dropped = 0
         self.heads = 0
+        self.skipped = 0
         self._connection = connection
         self._keys = keys
         self._kept = _by_size(kept)
@@ -100,22 +110,24 @@ class _Walk:
         await self._bridge_to(None)
 
     def _link(self, rows: Sequence[Any], at: int, heads: Heads) -> int:
-        """Take entries until a number is missing; returns the place of the first that was not taken."""
+        """Verify entries until a number is missing. Returns the index of the first unverified row."""
         expected, last, append = self.end.size + 1, self.end.last_hash, self.end.tree.append
         for number, content, stored, agree, recorded_at in rows[at:] if at else rows:
             if number != expected:
                 if number < expected:
-                    raise _BrokenError(number, f"entry {number} is there twice")
+                    raise _BrokenError(number, f"entry {number} exists twice")
                 break
             last = sha256(ENTRY_PREFIX + last + content).digest()
             if last != stored:
                 raise _BrokenError(
-                    number, f"entry {number} does not have the hash of its content and of what came before"
+                    number, f"the hash of entry {number} is not that of its content and the entry before"
                 )
             if not agree:
-                raise _BrokenError(number, f"the columns of entry {number} do not say what its content says")
+                raise _BrokenError(number, f"the columns of entry {number} differ from its content")
             if recorded_at < self.end.signed_at:
-                raise _BrokenError(number, f"entry {number} says it was recorded before what precedes it")
+                raise _BrokenError(
+                    number, f"entry {number} claims to be recorded before the entry or head that precedes it"
+                )
             append(last)
             self.end.last_hash, self.end.signed_at = last, recorded_at
             if number in heads or number in self._kept:
@@ -125,7 +137,7 @@ class _Walk:
         return at
 
     async def _bridge_to(self, number: int | None) -> None:
-        """Pass over dropped entries, up to before `number`; None: whatever stubs follow."""
+        """Skip dropped entries up to `number`, or all that follow if it is None, by their stubs."""
         while number is None or self.end.size + 1 < number:
             first = self.end.size + 1
             stub = await stub_from(self._connection, *self._where, first)
@@ -137,8 +149,8 @@ class _Walk:
             if not self._keys.signed(signed, stub["key_id"], stub["signature"]):
                 raise _BrokenError(first, f"no trusted key signed the stub that begins with entry {first}")
             heads = await self._heads_between(first, signed.last_number)
-            for place in range(0, len(stub["hashes"]), HASH_BYTES):
-                self.end.last_hash = stub["hashes"][place : place + HASH_BYTES]
+            for start in range(0, len(stub["hashes"]), HASH_BYTES):
+                self.end.last_hash = stub["hashes"][start : start + HASH_BYTES]
                 self.end.tree.append(self.end.last_hash)
                 self._check_heads(heads)
             self.dropped += signed.last_number - first + 1
@@ -146,19 +158,21 @@ class _Walk:
     async def _heads_between(self, first: int, last: int) -> Heads:
         rows = await self._connection.fetch(
             "SELECT * FROM audit.heads WHERE chain = $1 AND partition = $2 AND size BETWEEN $3 AND $4",
-            *(*self._where, first, last),
+            *self._where,
+            first,
+            last,
         )
         return _by_size(map(SignedHead.from_row, rows))
 
     def _check_heads(self, stored: Heads) -> None:
-        """Those of the entries so far."""
+        """Check the heads that end at the current entry."""
         for head in stored.get(self.end.size, ()):
             self._check_head(head)
             if head.signed_at < self.end.signed_at:
-                raise _BrokenError(head.size, f"entry {head.size} says it was recorded after {_named(head)}")
+                raise _BrokenError(head.size, f"entry {head.size} claims to be recorded after {_named(head)}")
             self.end.signed_at = head.signed_at
         for head in self._kept.get(self.end.size, ()):
-            self._check_head(head)  # not its time: the trail may have been made again since
+            self._check_head(head)  # not its time: the trail may have been rebuilt since
 
     def _check_head(self, head: SignedHead) -> None:
         if not self._keys.signed_head(head):
@@ -168,7 +182,7 @@ class _Walk:
         self.heads += 1
 
     async def check_end(self, topic: str) -> None:
-        """Whether the chain was signed to its last entry, and the auditor stands behind that one's event."""
+        """Check that the chain's end is signed, and that the auditor's position is that of the last entry."""
         size = self.end.size
         longest = await self._connection.fetchval(
             "SELECT max(size) FROM audit.heads WHERE chain = $1 AND partition = $2", *self._where
@@ -178,7 +192,8 @@ class _Walk:
         )
         position = await self._connection.fetchval(
             "SELECT last_sequence FROM audit.progress WHERE topic = $1 AND partition = $2",
-            *(topic, self._where[1]),
+            topic,
+            self._where[1],
         )
         signed = max(longest or 0, self._largest_kept)
         if signed > size:
@@ -194,11 +209,26 @@ class _Walk:
         if (end.last_hash, end.tree.root()) != (self.end.last_hash, self.end.tree.root()):
             raise _BrokenError(size, f"the first {size} entries are not those of the chain's signed end")
         if end.signed_at < self.end.signed_at:
-            raise _BrokenError(size, f"entry {size} says it was recorded after the chain's end was signed")
+            raise _BrokenError(size, f"entry {size} claims to be recorded after the chain's end was signed")
         if (position or 0) != size:
             raise _BrokenError(
-                size, f"the chain ends with entry {size}, and the auditor with {position or 0}"
+                size, f"the chain ends with entry {size}, but the auditor's position is {position or 0}"
             )
+
+    async def check_skipped(self) -> None:
+        """Check that an operator ordered each event to be left out that was."""
+        ordered = await skipped_entries(self._connection, *self._where)
+        self.skipped = len(ordered)
+        for number in (number for number, known in ordered.items() if not known):
+            raise _BrokenError(
+                number,
+                f"entry {number} says that its event was skipped, and there is no order of an operator",
+            )
+
+    async def check_origin(self) -> None:
+        """Check that every entry is of the event that the database has under its number."""
+        if difference := await first_difference(self._connection, self._where[1]):
+            raise _BrokenError(*difference)
 
 
 def _by_size(heads: Iterable[SignedHead]) -> Heads:

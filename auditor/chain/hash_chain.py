@@ -1,22 +1,22 @@
 """The hash chain: each entry's hash covers the one before it and its own content.
 
-The first entry follows a hash that names the chain and its partition, so that no entry fits anywhere else.
+The first entry follows a hash of the chain's name and partition, so that an entry is valid in one chain only.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from auditor.merkle import Tree
+from auditor.chain.merkle import Tree
 from contracts.audit import Chain
 
 ENTRY_PREFIX = b"clinic.audit.entry.v1\n"
 CHAIN_PREFIX = b"clinic.audit.chain.v1\n"
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
+NEVER_SIGNED = datetime.min.replace(tzinfo=UTC)
 
 
 def first_hash(chain: Chain, partition: int) -> bytes:
-    """What stands in for the hash before the first entry."""
+    """The initial hash of a chain, which the first entry follows."""
     return sha256(CHAIN_PREFIX + f"{chain}/{partition}".encode()).digest()
 
 
@@ -27,13 +27,13 @@ def entry_hash(before: bytes, content: bytes) -> bytes:
 
 @dataclass
 class ChainEnd:
-    """Where a chain ends: what is needed to go on with it. `signed_at` is when its end was signed last."""
+    """The state needed to append to a chain. `signed_at` is when its end was last signed."""
 
     chain: Chain
     partition: int
     last_hash: bytes
     tree: Tree
-    signed_at: datetime = LONG_AGO
+    signed_at: datetime = NEVER_SIGNED
 
     @classmethod
     def empty(cls, chain: Chain, partition: int) -> "ChainEnd":
@@ -42,11 +42,11 @@ class ChainEnd:
 
     @property
     def size(self) -> int:
-        """The number of entries, and of the last one."""
+        """The number of entries, which is the number of the last one."""
         return self.tree.size
 
     def append(self, content: bytes) -> bytes:
-        """Chain an entry; returns its hash."""
+        """Append an entry. Returns its hash."""
         self.last_hash = entry_hash(self.last_hash, content)
         self.tree.append(self.last_hash)
         return self.last_hash

@@ -1,6 +1,7 @@
-"""What the trail keeps of an event: fields that are picked one by one, never a copy of what came.
+"""Audit entries of booking events: fields are picked one by one, and the event is never copied.
 
-So neither a name nor a sealed text can get in, whatever future events carry.
+So no name or encrypted text can get in, whatever future events contain. An event whose type only a newer
+release knows also gets an entry, without its effect.
 """
 
 import re
@@ -12,8 +13,8 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 
 from contracts.audit import canonical
+from contracts.cloudevents import Event, UnknownEvent
 from contracts.doctors import Hours, VisitType
-from contracts.envelope import Event
 from contracts.events import (
     AppointmentBooked,
     AppointmentCancelled,
@@ -22,15 +23,16 @@ from contracts.events import (
     CommandConfirmed,
     CommandFailed,
     CommandRefused,
-    DoctorRegistered,
+    DoctorFact,
     Fact,
     OutcomeRecorded,
-    Place,
+    PreviousVisit,
     TimeBlocked,
     TimeUnblocked,
+    UnknownFact,
     WeeklyHoursSet,
 )
-from contracts.fields import rfc3339
+from contracts.fields import end_time_text, rfc3339
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NAME = re.compile(r"[A-Za-z]{1,64}")
@@ -41,7 +43,7 @@ Json = dict[str, Any]
 
 
 class Entry(NamedTuple):
-    """An entry that is not chained yet. `content` is canonical JSON, which says the other fields, too."""
+    """An entry before it is chained. `content` is canonical JSON, which includes the other fields."""
 
     occurred_at: datetime
     action: str
@@ -54,25 +56,25 @@ class Entry(NamedTuple):
     content: bytes
 
 
-def booking_entry(event: Event, record: ConsumerRecord, commands_topic: str) -> Entry:
-    """The entry of an event of the book, which came in `record`."""
+def booking_entry(event: Event | UnknownEvent, record: ConsumerRecord, commands_topic: str) -> Entry:
+    """The entry of a booking event, which was read from `record`."""
     context, fact = event.context, event.fact
-    action = type(fact).__name__
-    fields = vars(fact)  # asking a model for a field that it has not is slow
+    action = fact.type_name if isinstance(fact, UnknownFact) else type(fact).__name__
+    fields = vars(fact)  # getattr() of a field that a model lacks is slow
     appointment_id: UUID | None = fields.get("appointment_id")
     doctor_id: UUID | None = fields.get("doctor_id")
     patient_id: UUID | None = fields.get("patient_id")
     content = {
         "about": about(appointment_id, doctor_id, patient_id),
         "action": action,
-        "actor": {"id": str(context.actor.id), "kind": context.actor.kind.value},
+        "actor": {"id": str(context.actor.id), "kind": str(context.actor.kind)},
         "at": exact(context.decided_at),
         "command_id": str(context.command_id),
         "command_type": context.command_type if _NAME.fullmatch(context.command_type) else None,
         "count": fields.get("count"),
         "effect": _effect(fact),
         "event": event_place(event.id, record, event.sequence),
-        "reason": fact.reason.value if isinstance(fact, CommandRefused | CommandFailed) else None,
+        "reason": str(fact.reason) if isinstance(fact, CommandRefused | CommandFailed) else None,
         "request_id": request_id(record.headers),
         "source": {
             "offset": context.source.offset,
@@ -83,7 +85,7 @@ def booking_entry(event: Event, record: ConsumerRecord, commands_topic: str) -> 
     return Entry(
         context.decided_at,
         action,
-        context.actor.kind.value,
+        str(context.actor.kind),
         context.actor.id,
         doctor_id,
         appointment_id,
@@ -94,7 +96,7 @@ def booking_entry(event: Event, record: ConsumerRecord, commands_topic: str) -> 
 
 
 def about(appointment_id: UUID | None, doctor_id: UUID | None, patient_id: UUID | None) -> Json:
-    """Whom and what an entry is about, as it stands in its content."""
+    """The subjects of an entry, for its content."""
     return {
         "appointment_id": text(appointment_id),
         "doctor_id": text(doctor_id),
@@ -103,7 +105,7 @@ def about(appointment_id: UUID | None, doctor_id: UUID | None, patient_id: UUID 
 
 
 def event_place(id_: UUID, record: ConsumerRecord, sequence: int | None) -> Json:
-    """The event, and where it stands on its topic."""
+    """The event's id and its position on its topic."""
     return {
         "id": str(id_),
         "offset": record.offset,
@@ -120,7 +122,7 @@ def request_id(headers: Sequence[tuple[str, bytes | None]]) -> str | None:
 
 
 def exact(instant: datetime) -> str:
-    """An instant with all six digits of its microseconds: what Postgres can compare without reading it."""
+    """An instant with six digits of microseconds, as `auditor.reading.COLUMNS_AGREE` compares it."""
     return instant.isoformat(timespec="microseconds")[:26] + "Z"
 
 
@@ -129,7 +131,7 @@ def text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _effect(fact: Fact) -> Json | None:
+def _effect(fact: Fact | UnknownFact) -> Json | None:
     match fact:
         case AppointmentBooked():
             return _change(None, _visit(fact, BOOKED) | {"version": fact.version})
@@ -137,19 +139,19 @@ def _effect(fact: Fact) -> Json | None:
             return _change(_visit(fact.previous, BOOKED), _visit(fact, BOOKED) | {"version": fact.version})
         case AppointmentCancelled():
             # Not its reason: staff choose that code freely, and it could name a person.
-            after = {"cancelled_by": fact.cancelled_by.value, "version": fact.version}
+            after = {"cancelled_by": str(fact.cancelled_by), "version": fact.version}
             return _change(_visit(fact, BOOKED), _visit(fact, CANCELLED) | after)
         case OutcomeRecorded():
-            return _change({"status": BOOKED}, {"status": fact.outcome.value, "version": fact.version})
+            return _change({"status": BOOKED}, {"status": str(fact.outcome), "version": fact.version})
         case TimeBlocked():
             return _change(None, _time_off(fact))
         case TimeUnblocked():
             return _change(_time_off(fact), None)
         case WeeklyHoursSet():
             return _change(None, {"hours": [_hours(hours) for hours in fact.hours]})
-        case DoctorRegistered():  # and DoctorUpdated
+        case DoctorFact():
             return _change(None, _doctor(fact))
-        case CommandConfirmed() | CommandRefused() | CommandFailed():
+        case CommandConfirmed() | CommandRefused() | CommandFailed() | UnknownFact():
             return None
 
 
@@ -157,13 +159,13 @@ def _change(before: Json | None, after: Json | None) -> Json:
     return {"after": after, "before": before}
 
 
-def _visit(place: AppointmentFact | Place, status: str) -> Json:
+def _visit(visit: AppointmentFact | PreviousVisit, status: str) -> Json:
     return {
-        "doctor_id": str(place.doctor_id),
-        "ends_at": rfc3339(place.ends_at),
-        "starts_at": rfc3339(place.starts_at),
+        "doctor_id": str(visit.doctor_id),
+        "ends_at": rfc3339(visit.ends_at),
+        "starts_at": rfc3339(visit.starts_at),
         "status": status,
-        "visit_type": place.visit_type,
+        "visit_type": visit.visit_type,
     }
 
 
@@ -177,7 +179,7 @@ def _time_off(fact: TimeBlocked | TimeUnblocked) -> Json:
 
 def _hours(hours: Hours) -> Json:
     return {
-        "ends": hours.ends.isoformat("minutes"),
+        "ends": end_time_text(hours.ends),
         "starts": hours.starts.isoformat("minutes"),
         "valid_from": text(hours.valid_from),
         "valid_until": text(hours.valid_until),
@@ -185,7 +187,7 @@ def _hours(hours: Hours) -> Json:
     }
 
 
-def _doctor(fact: DoctorRegistered) -> Json:
+def _doctor(fact: DoctorFact) -> Json:
     policy = fact.policy
     return {
         "active": fact.active,

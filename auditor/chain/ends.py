@@ -1,39 +1,38 @@
-"""Where the chains end: a signed head that moves with the entries, so that nothing can be put behind it."""
+"""The signed end of each chain. It moves with every append, so that no entry can be added unnoticed."""
 
 from datetime import datetime
 from typing import Any
 
-from auditor.chain import ChainEnd
-from auditor.merkle import Tree
-from auditor.signing import TrustedKeys
+from auditor.chain.hash_chain import ChainEnd
+from auditor.chain.merkle import Tree
+from auditor.chain.signing import TrustedKeys
 from contracts.audit import Chain, SignedHead
 from infra import clock
-from infra.errors import ClinicError
+from infra.errors import StopError
 from infra.postgres import Connection
-from infra.progress import StopError
 
 
-class EndError(StopError, ClinicError):
-    """The chain does not end as it was signed: nothing is added to it or signed of it."""
+class EndError(StopError):
+    """The end of a chain is not the signed one: nothing is appended to it or signed for it."""
 
 
 async def load_end(connection: Connection, chain: Chain, partition: int, keys: TrustedKeys) -> ChainEnd:
-    """Where the chain ends; locked until the transaction does.
+    """The end of the chain, locked until the transaction ends.
 
     Raises:
-        EndError: none of the keys signed this.
+        EndError: none of the keys signed it.
     """
     row = await connection.fetchrow(
-        "SELECT * FROM audit.chains WHERE chain = $1 AND partition = $2 FOR UPDATE", *(chain, partition)
+        "SELECT * FROM audit.chains WHERE chain = $1 AND partition = $2 FOR UPDATE", chain, partition
     )
     return read_end(row, chain, partition, keys)
 
 
 def read_end(row: Any, chain: Chain, partition: int, keys: TrustedKeys) -> ChainEnd:
-    """The end that a row of `audit.chains` tells; without one, that of a chain without entries.
+    """The end in a row of `audit.chains`; without a row, the end of an empty chain.
 
     Raises:
-        EndError: none of the keys signed this.
+        EndError: none of the keys signed it.
     """
     if row is None:
         return ChainEnd.empty(chain, partition)
@@ -48,12 +47,12 @@ def read_end(row: Any, chain: Chain, partition: int, keys: TrustedKeys) -> Chain
 
 
 def moment(end: ChainEnd) -> datetime:
-    """Now, but never before what is signed already: so the times of a chain do not go back when clocks do."""
+    """Now, but never before the last signature, so that a chain's times do not go back when a clock does."""
     return max(clock.now(), end.signed_at)
 
 
 async def save_end(connection: Connection, end: ChainEnd, head: SignedHead) -> None:
-    """Keep where the chain ends; `head` is signed of it."""
+    """Store the end of the chain and its signed `head`."""
     await connection.execute(
         """
         INSERT INTO audit.chains

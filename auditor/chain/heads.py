@@ -1,22 +1,22 @@
-"""Heads by time: a chain with something new is signed every minute, whoever runs beside."""
+"""Periodic heads: a chain that has grown is signed at least every minute."""
 
 from collections.abc import Sequence
 
 import asyncpg
 
-from auditor.ends import EndError, load_end, moment, save_end
+from auditor.chain.ends import EndError, load_end, moment, save_end
+from auditor.chain.signing import Signer, TrustedKeys
 from auditor.metrics import END_BROKEN, HEADS
-from auditor.signing import Signer, TrustedKeys
 from contracts.audit import Chain, SignedHead
 from infra.postgres import Connection
 
 
-async def sign_what_is_new(pool: asyncpg.Pool, signer: Signer, keys: TrustedKeys) -> None:
-    """Sign a head of every chain that has grown since its last one, or whose end another of the keys signed.
+async def sign_new_heads(pool: asyncpg.Pool, signer: Signer, keys: TrustedKeys) -> None:
+    """Sign a head of every chain that has grown since its last head, or whose end another trusted key signed.
 
     Raises:
-        EndError: none of the keys signed the end of some chains; the others are done.
-        OUTAGES, CONFLICTS: of `infra.postgres`; what was signed before stays.
+        EndError: none of the keys signed the end of some chains; heads of the others are signed.
+        OUTAGES, CONFLICTS: of `infra.postgres`; heads signed before that stay.
     """
     rows = await pool.fetch(
         """
@@ -49,7 +49,7 @@ async def _sign(pool: asyncpg.Pool, signer: Signer, keys: TrustedKeys, chain: Ch
 
 
 async def save_heads(connection: Connection, heads: Sequence[SignedHead]) -> None:
-    """Keep heads that were signed, but for those of which there is one already."""
+    """Store signed heads; one of a size that already has a head is ignored."""
     for head in heads:
         done = await connection.execute(
             """
@@ -60,18 +60,3 @@ async def save_heads(connection: Connection, heads: Sequence[SignedHead]) -> Non
         )
         if done == "INSERT 0 1":
             HEADS.labels(head.chain).inc()
-
-
-async def latest_heads(pool: asyncpg.Pool) -> list[SignedHead]:
-    """The last head of every chain."""
-    rows = await pool.fetch(
-        """
-        SELECT h.* FROM audit.chains c
-        CROSS JOIN LATERAL (
-            SELECT * FROM audit.heads h WHERE h.chain = c.chain AND h.partition = c.partition
-            ORDER BY h.size DESC LIMIT 1
-        ) AS h
-        ORDER BY h.chain, h.partition
-        """
-    )
-    return [SignedHead.from_row(row) for row in rows]

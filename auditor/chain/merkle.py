@@ -1,8 +1,8 @@
 """Merkle trees over hashes: RFC 9162, section 2.1, with SHA-256.
 
-A tree's root is told by the roots of its complete subtrees, one per bit that is set in its size: appending
-needs no more than these. A proof is made of the roots of stretches that lie side by side, so that one pass
-over the leaves makes it.
+A tree's root follows from the roots of its complete subtrees, one for each bit set in its size; appending
+needs only these. A proof consists of the roots of adjacent stretches of leaves, so that one pass over the
+leaves computes it.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Tree:
     """A tree that grows: its size, and the roots of its complete subtrees, from the left."""
 
     def __init__(self, size: int = 0, frontier: bytes = b"") -> None:
-        """`frontier` is what `frontier()` gave at this size; `ValueError` where it cannot be."""
+        """`frontier` is the result of `frontier()` at this size. Raises ValueError if its length is wrong."""
         if len(frontier) != HASH_BYTES * size.bit_count():
             raise ValueError("one root for each bit of the size")
         self.size = size
@@ -43,7 +43,7 @@ class Tree:
         self.size += 1
 
     def root(self) -> bytes:
-        """The root of all leaves so far; of none: the hash of nothing."""
+        """The root of all leaves so far; of an empty tree, the hash of the empty string."""
         if not self._roots:
             return sha256().digest()
         *others, root = self._roots
@@ -52,12 +52,12 @@ class Tree:
         return root
 
     def frontier(self) -> bytes:
-        """The state to go on from."""
+        """The state from which the tree can be continued."""
         return b"".join(self._roots)
 
 
 Stretch = tuple[int, int]
-"""Leaves from the first number (from 0) to before the second."""
+"""A half-open range of leaf indexes, from 0."""
 
 
 def inclusion_stretches(index: int, size: int) -> list[Stretch]:
@@ -76,7 +76,7 @@ def inclusion_stretches(index: int, size: int) -> list[Stretch]:
 
 
 def consistency_stretches(old_size: int, size: int) -> list[Stretch]:
-    """The subtrees whose roots prove that a tree of `old_size` is the beginning of one: section 2.1.4.1."""
+    """The subtrees whose roots prove that a tree of `old_size` is a prefix of this one: section 2.1.4.1."""
     assert 0 < old_size <= size, "the old tree is not empty and not larger"
     start, end, whole, path = 0, size, True, []
     while end != old_size:
@@ -93,7 +93,7 @@ def consistency_stretches(old_size: int, size: int) -> list[Stretch]:
 
 
 class Roots:
-    """The roots of disjoint stretches, made in one pass over all leaves, of which none is kept."""
+    """Computes the roots of disjoint stretches in one pass over all leaves, without storing them."""
 
     def __init__(self, stretches: Sequence[Stretch]) -> None:
         self._wanted = stretches
@@ -103,7 +103,7 @@ class Roots:
         self.taken = 0
 
     def take(self, value: bytes) -> None:
-        """The next leaf."""
+        """Add the next leaf."""
         if self._to_come and self.taken >= self._to_come[-1][0]:
             self._tree.append(value)
             if self.taken == self._to_come[-1][1] - 1:
@@ -112,12 +112,12 @@ class Roots:
         self.taken += 1
 
     def found(self) -> list[bytes]:
-        """The roots, in the order in which the stretches were given. All leaves must have been taken."""
+        """The roots, in the order of the stretches. All leaves must have been added."""
         return [self._found[stretch] for stretch in self._wanted]
 
 
 def inclusion_holds(index: int, size: int, value: bytes, path: Sequence[bytes], root: bytes) -> bool:
-    """Whether the proof shows that leaf `index` of the tree with this root is `value`: section 2.1.3.2."""
+    """True if the proof shows that leaf `index` of the tree with this root is `value`: section 2.1.3.2."""
     if not 0 <= index < size:
         return False
     fn, sn, r = index, size - 1, leaf_hash(value)
@@ -135,7 +135,7 @@ def inclusion_holds(index: int, size: int, value: bytes, path: Sequence[bytes], 
 
 
 def consistency_holds(old_size: int, size: int, path: Sequence[bytes], old_root: bytes, root: bytes) -> bool:
-    """Whether the proof shows that the one tree is the beginning of the other: section 2.1.4.2."""
+    """True if the proof shows that the old tree is a prefix of the new one: section 2.1.4.2."""
     if not 0 < old_size <= size:
         return False
     if old_size == size:

@@ -1,4 +1,4 @@
-"""Signatures of heads and stubs: Ed25519 (RFC 8032), with a key that nothing else is signed with."""
+"""Signatures of heads and stubs: Ed25519 (RFC 8032), with a key that signs nothing else."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,10 +9,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from auditor.chain import ChainEnd
+from auditor.chain.hash_chain import ChainEnd
 from contracts.audit import Chain, Head, SignedHead, Stub, key_id
 from infra.errors import MisconfiguredError
-from infra.tokens import load_signing_key
+from infra.signing_keys import load_signing_key
 
 
 class Signer:
@@ -32,7 +32,7 @@ class Signer:
         return cls(load_signing_key(path))
 
     def head(self, end: ChainEnd, now: datetime) -> SignedHead:
-        """A signed head of the chain as it ends here."""
+        """A signed head of the chain at this end."""
         head = Head(
             chain=end.chain,
             partition=end.partition,
@@ -43,41 +43,41 @@ class Signer:
         )
         return SignedHead(**dict(head), key_id=self.key_id, signature=self.sign(head).hex())
 
-    def sign(self, what: Head | Stub) -> bytes:
+    def sign(self, signable: Head | Stub) -> bytes:
         """The signature."""
-        return self._key.sign(what.signed_bytes())
+        return self._key.sign(signable.signed_bytes())
 
     def public(self) -> "TrustedKeys":
-        """What checks these signatures."""
+        """The public key that verifies these signatures."""
         return TrustedKeys([self._key.public_key().public_bytes_raw()])
 
 
 class TrustedKeys:
-    """The public keys whose signatures count: that of today, and those of before."""
+    """The public keys whose signatures are trusted: the current one and earlier ones."""
 
     def __init__(self, public_keys: Iterable[bytes]) -> None:
         """Ed25519 public keys, 32 bytes each."""
         self.public_keys = tuple(public_keys)
         self._by_id = {key_id(raw): Ed25519PublicKey.from_public_bytes(raw) for raw in self.public_keys}
 
-    def signed(self, what: Head | Stub, key_id: str, signature: bytes) -> bool:
-        """Whether one of them made this signature."""
+    def signed(self, signable: Head | Stub, key_id: str, signature: bytes) -> bool:
+        """True if one of the keys made this signature."""
         key = self._by_id.get(key_id)
         if key is None:
             return False
         try:
-            key.verify(signature, what.signed_bytes())
+            key.verify(signature, signable.signed_bytes())
         except InvalidSignature:
             return False
         return True
 
     def signed_head(self, head: SignedHead) -> bool:
-        """Whether one of them signed this head."""
+        """True if one of the keys signed this head."""
         return self.signed(head, head.key_id, bytes.fromhex(head.signature))
 
 
 def load_public_key(path: Path) -> bytes:
-    """Read an Ed25519 public key, PEM; of a private key's file its public half.
+    """Read an Ed25519 public key, PEM; from a private key's file, its public half.
 
     Raises:
         MisconfiguredError: the file is missing or holds something else.
@@ -94,7 +94,7 @@ def load_public_key(path: Path) -> bytes:
 def stub_of(
     chain: Chain, partition: int, first_number: int, hashes: bytes, month: str, now: datetime
 ) -> Stub:
-    """What is signed of a stretch of dropped entries; `hashes` are all of theirs, in order."""
+    """The stub of consecutive dropped entries; `hashes` are all their hashes, in order."""
     return Stub(
         chain=chain,
         partition=partition,
