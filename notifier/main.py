@@ -1,68 +1,71 @@
 """The notifier: settings → resources → planners and senders."""
 
-import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import get_args
 from zoneinfo import ZoneInfoNotFoundError
 
 import asyncpg
-import structlog
-import uvloop
 
 from contracts.challenges import LoginChallenge
-from contracts.envelope import Event
-from contracts.topics import EVENTS, LOGIN_CHALLENGES
-from infra.background import running
+from contracts.cloudevents import Event, UnknownEvent, decode_challenge, decode_event
+from contracts.envelope import sequence_of
+from contracts.topics import EVENTS_TOPIC, LOGIN_CHALLENGES_TOPIC
+from infra.crypto.event_mac import EventMac
 from infra.errors import MisconfiguredError
-from infra.event_consumer import EventConsumer
-from infra.garbage import collect_rarely
+from infra.kafka.event_consumer import EventConsumer
 from infra.keys import Keys
-from infra.metrics import serve_metrics
 from infra.postgres import open_pool
+from infra.priority import give_way
 from infra.redis import connect
+from infra.service import Service, run
 from infra.settings import Settings
-from infra.telemetry import configure_logging
-from notifier.channels import Channel
-from notifier.codes import Codes
+from notifier.channels.base import Channel
+from notifier.channels.mail import SmtpChannel
+from notifier.channels.sms import SmsChannel
 from notifier.content import Clinic
-from notifier.letters import Letters
-from notifier.line import Line
-from notifier.outbox import Lane, Outbox
-from notifier.pace import Pace
-from notifier.planner import Planner, decode, decode_code, sequence_of, terms
-from notifier.sender import Claimer, stop
-from notifier.sms import SmsChannel
-from notifier.smtp import SmtpChannel
-from notifier.waking import listen
+from notifier.deliver.builder import Builder
+from notifier.deliver.claimer import Claimer, stop
+from notifier.deliver.codes import Codes
+from notifier.deliver.delivery_queue import DeliveryQueue
+from notifier.deliver.outbox import Lane, Outbox
+from notifier.deliver.pace import Pace
+from notifier.deliver.waking import listen
+from notifier.plan.planner import Planner, terms
+from storage.authentic_events import AuthenticEvents
 
 GROUP = "notifier"
 SCHEMA = "notify"
 SMS_WORKERS = 4
-# A transaction per partition side by side; the senders' claims (two lanes, two channels) and marks; one that
-# listens.
-CONNECTIONS_MAX = EVENTS.partitions + LOGIN_CHALLENGES.partitions + 8
-# Whoever freezes inside its transaction must not keep the next owner of the partition from going on.
-SESSION = {"idle_in_transaction_session_timeout": "5s"}
-
-_log = structlog.get_logger(__name__)
+# One transaction for each partition, the claims (two lanes, two channels) and updates of the senders, and one
+# that listens.
+CONNECTIONS_MAX = EVENTS_TOPIC.partitions + LOGIN_CHALLENGES_TOPIC.partitions + 8
+# A process that freezes inside a transaction must not block the next owner of the partition.
+# Generic plans: planning the claim each time takes longer than running it.
+SESSION = {"idle_in_transaction_session_timeout": "5s", "plan_cache_mode": "force_generic_plan"}
+# The events of this long are planned together; login codes are planned at once.
+EVENTS_BATCH_MS = 500
 
 
 @contextlib.asynccontextmanager
-async def running_notifier(settings: Settings) -> AsyncIterator[None]:
-    """Plan and deliver letters while inside.
+async def running_notifier(settings: Settings, service: Service | None = None) -> AsyncIterator[None]:
+    """Plan and deliver notifications while inside.
 
     Raises:
-        ClinicError: a part is away or misconfigured.
+        ClinicError: a dependency is unavailable or misconfigured.
     """
+    service = service or Service()
     name = settings.instance or GROUP
-    keys = Keys.load(settings.master_key_file)
+    keys = Keys.load(settings)
     lease = timedelta(seconds=settings.notify_lease_s)
     async with contextlib.AsyncExitStack() as exits:
         pool = await open_pool(
-            settings.notifier_dsn, name, connections_max=CONNECTIONS_MAX, server_settings=SESSION
+            settings.notifier_dsn,
+            name,
+            connections_max=CONNECTIONS_MAX,
+            server_settings=SESSION,
+            for_service=True,
         )
         await exits.enter_async_context(pool)
         redis = connect(settings)
@@ -74,60 +77,67 @@ async def running_notifier(settings: Settings) -> AsyncIterator[None]:
             for claimer in claimers:
                 claimer.wake()
 
-        lines = _lines(settings, keys, outbox, lease, wake)
-        letters, codes = Letters(keys), Codes(redis, keys, settings.namespace)
+        queues = _queues(settings, keys, outbox, lease, wake)
+        builder, codes = Builder(keys), Codes(redis, keys, settings.namespace)
         lanes: tuple[Lane, ...] = get_args(Lane)
         claimers += [
-            Claimer(lane, channel, outbox, letters, codes, lines, lease)
-            for channel in lines
+            Claimer(lane, channel, outbox, builder, codes, queues, lease)
+            for channel in queues
             for lane in lanes
         ]
-        events, challenges = _consumers(settings, pool, Planner(await terms(settings, pool)))
+        events, challenges = _consumers(settings, service, pool, Planner(await terms(settings, pool), keys))
         await exits.enter_async_context(
-            running(
-                *(line.run() for line in lines.values()),
+            service.running(
+                *(queue.run() for queue in queues.values()),
                 *(claimer.run() for claimer in claimers),
                 listen(pool, wake),
                 events.run(),
                 challenges.run(),
             )
         )
-        exits.push_async_callback(stop, claimers, list(lines.values()))
-        yield
+        try:
+            yield
+        finally:
+            service.stopping = True
+            await stop(claimers, list(queues.values()))
 
 
 def _consumers(
-    settings: Settings, pool: asyncpg.Pool, planner: Planner
-) -> tuple[EventConsumer[Event], EventConsumer[LoginChallenge]]:
-    events = EventConsumer[Event](
+    settings: Settings, service: Service, pool: asyncpg.Pool, planner: Planner
+) -> tuple[EventConsumer[Event | UnknownEvent], EventConsumer[LoginChallenge]]:
+    events = EventConsumer[Event | UnknownEvent](
         settings,
-        EVENTS,
+        EVENTS_TOPIC,
         pool,
         group=GROUP,
         schema=SCHEMA,
-        decode=decode,
+        decode=decode_event,
         apply=planner.plan,
+        service=service,
         sequence_of=sequence_of,
+        authentic=AuthenticEvents(EventMac.load(settings)),
+        batch_ms=EVENTS_BATCH_MS,
     )
     challenges = EventConsumer[LoginChallenge](
         settings,
-        LOGIN_CHALLENGES,
+        LOGIN_CHALLENGES_TOPIC,
         pool,
         group=f"{GROUP}-codes",
         schema=SCHEMA,
-        decode=decode_code,
+        decode=decode_challenge,
         apply=planner.plan_codes,
+        service=service,
         expiring=True,
     )
     return events, challenges
 
 
-def _lines(
+def _queues(
     settings: Settings, keys: Keys, outbox: Outbox, lease: timedelta, wake: Callable[[], None]
-) -> dict[str, Line]:
+) -> dict[str, DeliveryQueue]:
     clinic = _clinic(settings, keys)
     return {
-        channel.name: Line(
+        channel.name: DeliveryQueue(
             channel,
             Pace(channel.name, rate_per_s),
             clinic,
@@ -142,9 +152,18 @@ def _lines(
 
 def _clinic(settings: Settings, keys: Keys) -> Clinic:
     try:
-        return Clinic(settings.name, settings.time_zone, settings.url, settings.mail_sender, keys)
+        return Clinic(
+            settings.name,
+            settings.time_zone,
+            settings.url,
+            settings.mail_sender,
+            keys,
+            settings.page_languages,
+        )
     except (ValueError, ZoneInfoNotFoundError) as error:
-        raise MisconfiguredError(f"No letter could be written in the clinic's name: {error}.") from None
+        raise MisconfiguredError(
+            f"Notifications cannot be written with the clinic's settings: {error}."
+        ) from None
 
 
 def _channels(settings: Settings) -> list[tuple[Channel, float, int]]:
@@ -158,16 +177,5 @@ def _channels(settings: Settings) -> list[tuple[Channel, float, int]]:
 
 def main(settings: Settings) -> None:
     """Plan and deliver until SIGTERM or SIGINT."""
-    configure_logging(settings.log_level, settings.instance or GROUP)
-    uvloop.run(_main(settings))
-
-
-async def _main(settings: Settings) -> None:
-    stopped = asyncio.Event()
-    for signal_ in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(signal_, stopped.set)
-    async with running_notifier(settings):
-        serve_metrics(settings)
-        collect_rarely()
-        _log.info("planning and delivering")
-        await stopped.wait()
+    give_way()
+    run(settings, GROUP, running_notifier)

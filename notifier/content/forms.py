@@ -1,4 +1,4 @@
-"""The forms of a mail: its words in plain text, and in HTML."""
+"""Renders the words of a mail as plain text and as HTML."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -8,7 +8,7 @@ from notifier.content.words import Words
 def _environment(*, autoescape: bool) -> Environment:
     return Environment(
         loader=PackageLoader("notifier.content"),
-        # Plain text is not escaped: there is nothing in it that means anything but itself.
+        # Plain text needs no escaping.
         autoescape=autoescape,  # noqa: S701 (on for HTML)
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -17,15 +17,15 @@ def _environment(*, autoescape: bool) -> Environment:
     )
 
 
-_TEXT = _environment(autoescape=False).get_template("letter.txt")
-_HTML = _environment(autoescape=True).get_template("letter.html")
+_TEXT = _environment(autoescape=False).get_template("notification.txt")
+_HTML = _environment(autoescape=True).get_template("notification.html")
 
 
 def as_text(words: Words) -> str:
-    """Plain text, lines as long as they are."""
+    """Plain text, without line wrapping."""
     return _TEXT.render(words=words)
 
 
 def as_html(words: Words) -> str:
-    """A document of its own: nothing in it is loaded from elsewhere."""
+    """A self-contained HTML document: it loads nothing."""
     return _HTML.render(words=words)

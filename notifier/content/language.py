@@ -1,4 +1,4 @@
-"""The languages that letters are written in: gettext catalogues, of which English is the original."""
+"""The languages of notifications: gettext catalogues, with English as the original."""
 
 import gettext
 import io
@@ -10,21 +10,21 @@ from babel.messages.pofile import read_po
 
 ENGLISH = "en"
 TRANSLATED = ("de",)
-DOMAIN = "letters"
+DOMAIN = "notifications"
 
 
 def translation(language: str) -> Callable[[str], str]:
-    """A message of ours in that language; in English for one that we do not have."""
+    """The translator into a language; into English if there is no catalogue for it."""
     return _CATALOGUES.get(language, _CATALOGUES[ENGLISH]).gettext
 
 
 def known(language: str) -> str:
-    """The language, or English."""
+    """The language, or English if there is no catalogue for it."""
     return language if language in _CATALOGUES else ENGLISH
 
 
 def _catalogue(language: str) -> gettext.NullTranslations:
-    # Compiled here, so that there is no second file to keep in step.
+    # Compiled here, so that no second file has to be kept in sync.
     source = files(__package__) / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
     compiled = io.BytesIO()
     with source.open("rb") as file:
@@ -33,4 +33,6 @@ def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-_CATALOGUES = {ENGLISH: gettext.NullTranslations()} | {one: _catalogue(one) for one in TRANSLATED}
+_CATALOGUES = {ENGLISH: gettext.NullTranslations()} | {
+    language: _catalogue(language) for language in TRANSLATED
+}

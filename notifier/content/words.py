@@ -1,21 +1,13 @@
-"""What a mail says, before it has a form. Text and HTML are two forms of the same words."""
+"""The wording of a mail, which its plain text and HTML parts share."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from notifier.content import times
+from notifier.content import times, urgent
 from notifier.content.language import known, translation
-from notifier.content.letters import Clinic, Kind, Letter, Visit
-from notifier.content.text import line
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Something to open."""
-
-    label: str
-    url: str
+from notifier.content.notification import Clinic, Kind, Notification, Visit
+from notifier.content.text import single_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,55 +22,79 @@ class Words:
     code: str | None
     facts: list[tuple[str, str]]
     notes: list[str]
-    link: Link | None
+    page: tuple[str, str] | None
+    """A label and a link: the page for whatever the patient may want to do next."""
     footer: list[str]
-    unsubscribe: Link | None
+    unsubscribe: tuple[str, str] | None
+    """A label and a link."""
 
 
-def words(letter: Letter, clinic: Clinic) -> Words:
-    """What the letter says in a mail.
+def words(notification: Notification, clinic: Clinic) -> Words:
+    """The words of a mail.
 
     Raises:
-        ValueError: a part is missing, or holds what no letter may hold.
+        ValueError: a part is missing or contains forbidden characters.
     """
-    language = known(letter.recipient.language)
+    language = known(notification.recipient.language)
     _ = translation(language)
-    name = line(letter.recipient.name or "", "the patient's name").strip()
-    is_login = letter.kind is Kind.LOGIN_CODE
-    subject, lead, notes = _login(letter, clinic, language) if is_login else _about(letter, language)
+    name = single_line(notification.recipient.name or "", "the patient's name").strip()
+    is_urgent = notification.kind.is_urgent
+    has_code = notification.kind in (Kind.LOGIN_CODE, Kind.ADDRESS_CODE)
+    is_about_login = has_code or notification.kind is Kind.PASSKEY_ADDED
+    if is_urgent:
+        subject, lead, notes = urgent.words(
+            notification.kind, _moment(notification, clinic, language), language
+        )
+    else:
+        subject, lead, notes = _about_appointment(notification, clinic, language)
+    unsubscribe = None
+    if notification.kind is Kind.REMINDER:
+        unsubscribe = (_("Unsubscribe from reminders"), unsubscribe_url(notification, clinic))
     return Words(
         language=language,
         clinic=clinic.name,
         subject=subject,
         greeting=_("Hello %(name)s,") % {"name": name} if name else _("Hello,"),
         lead=lead,
-        code=login_code(letter) if is_login else None,
-        facts=[] if is_login else _facts(letter, clinic, language),
+        code=code_of(notification) if has_code else None,
+        facts=[] if is_urgent else _facts(notification, clinic, language),
         notes=notes,
-        link=None if is_login else _link(letter, clinic, language),
-        footer=[clinic.name, clinic.url, _("This mail was sent automatically.")],
-        unsubscribe=_unsubscribe(letter, clinic, language) if letter.kind is Kind.REMINDER else None,
+        # None in mails about logins: who asks for codes in the clinic's name sends links too.
+        page=None if is_about_login else _page(notification, clinic, language),
+        footer=[clinic.name, _("This is an automated message.")],
+        unsubscribe=unsubscribe,
     )
 
 
-def visit_of(letter: Letter) -> Visit:
-    """The visit. Raises ValueError: the letter has none."""
-    if letter.visit is None:
-        raise ValueError("the letter is about no visit")
-    return letter.visit
+def visit_of(notification: Notification) -> Visit:
+    """The visit. Raises ValueError if there is none."""
+    if notification.visit is None:
+        raise ValueError("the notification is about no visit")
+    return notification.visit
 
 
-def login_code(letter: Letter) -> str:
-    """The code. Raises ValueError: the letter has none."""
-    code = letter.code or ""
+def code_of(notification: Notification) -> str:
+    """The code. Raises ValueError if there is none."""
+    code = notification.code or ""
     if not (code.isascii() and code.isdigit()):
-        raise ValueError("the letter has no code")
+        raise ValueError("the notification has no code")
     return code
 
 
 def local(instant: datetime, zone: str) -> datetime:
-    """The instant on the wall's clock. Raises ValueError: there is no such zone."""
+    """The instant by the zone's clocks. Raises ValueError: there is no such zone."""
     return instant.astimezone(zone_of(zone))
+
+
+def local_to(visit: Visit, instant: datetime, zone: str) -> datetime:
+    """The instant by the zone's clocks; as it was promised where the rules of the visit's zone have changed.
+
+    Raises ValueError: there is no such zone.
+    """
+    promise = visit.promise
+    if promise is None or promise.time_zone != zone or promise.is_kept:
+        return local(instant, zone)
+    return instant.astimezone(timezone(promise.offset))
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -86,136 +102,146 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError):
-        raise ValueError("the doctor's time zone is none") from None
+        raise ValueError("the doctor's time zone does not exist") from None
 
 
-def appointment_url(visit: Visit, clinic: Clinic) -> str:
-    """Where the appointment is to be seen, moved and cancelled."""
-    return f"{clinic.url.rstrip('/')}/v1/appointments/{visit.appointment_id}"
-
-
-def unsubscribe_url(letter: Letter, clinic: Clinic) -> str:
+def unsubscribe_url(notification: Notification, clinic: Clinic) -> str:
     """The link that ends the patient's reminders, without a login."""
-    token = clinic.keys.sign_unsubscribe(letter.recipient.patient_id)
+    token = clinic.keys.sign_unsubscribe(notification.recipient.patient_id)
     return f"{clinic.url.rstrip('/')}/v1/unsubscribe/{token}"
 
 
-def _login(letter: Letter, clinic: Clinic, language: str) -> tuple[str, str, list[str]]:
+def _page(notification: Notification, clinic: Clinic, language: str) -> tuple[str, str]:
     _ = translation(language)
-    asked = local(letter.created_at, clinic.time_zone)
-    at = {
+    if notification.kind is Kind.ADDRESS_CHANGED:
+        return _("Undo the change"), undo_url(notification, clinic)
+    known_language = language if language in clinic.languages else clinic.languages[0]
+    pages = f"{clinic.url.rstrip('/')}/{known_language}"
+    if notification.kind is Kind.CANCELLATION:
+        return _("Book another appointment"), pages
+    return _("Reschedule or cancel"), f"{pages}/appointments/{visit_of(notification).appointment_id}"
+
+
+def undo_url(notification: Notification, clinic: Clinic) -> str:
+    """The link that gives a patient the former address back, without a login.
+
+    Raises ValueError: there is none.
+    """
+    if notification.undo is None:
+        raise ValueError("the notification has no link")
+    return f"{clinic.url.rstrip('/')}/v1/undo/{notification.undo}"
+
+
+def _moment(notification: Notification, clinic: Clinic, language: str) -> dict[str, str]:
+    at = local(notification.created_at, clinic.time_zone)
+    return {
         "clinic": clinic.name,
-        "day": times.day(asked, language),
-        "time": times.clock(asked),
-        "zone": times.zone(asked, language),
+        "day": times.day(at, language),
+        "time": times.clock(at),
+        "zone": times.zone(at, language),
     }
-    return (
-        # Not the code: subjects are shown where others look.
-        _("Your login code for %(clinic)s") % at,
-        _("this is your code to log in to %(clinic)s. It works once, and for 10 minutes at most.") % at,
-        [
-            _("The code was asked for on %(day)s, %(time)s, %(zone)s.") % at,
-            _("Tell the code to nobody: the clinic never asks for it. If it was not you, do nothing."),
-        ],
-    )
 
 
-def _about(letter: Letter, language: str) -> tuple[str, str, list[str]]:
+def _about_appointment(
+    notification: Notification, clinic: Clinic, language: str
+) -> tuple[str, str, list[str]]:
     _ = translation(language)
-    visit = visit_of(letter)
-    starts = local(visit.starts_at, visit.time_zone)
+    visit = visit_of(notification)
+    starts = local_to(visit, visit.starts_at, visit.time_zone)
     at = {"day": times.day(starts, language), "time": times.clock(starts)}
-    to_change = _("To move or cancel the appointment, log in and open it.")
-    match letter.kind:
+    match notification.kind:
         case Kind.CONFIRMATION:
-            subject, lead = _("Your appointment on %(day)s, %(time)s"), _("your appointment is booked.")
-            return subject % at, lead, [to_change]
+            subject = _("Appointment confirmed: %(day)s, %(time)s")
+            return subject % at, _("Your appointment is confirmed."), []
         case Kind.RESCHEDULE:
-            subject = _("Moved: your appointment is now on %(day)s, %(time)s")
-            return subject % at, _("your appointment has been moved."), [to_change]
+            subject = _("Appointment rescheduled: %(day)s, %(time)s")
+            return subject % at, _rescheduled(visit, notification.previous, language), []
         case Kind.CANCELLATION:
-            lead, note = _cancelled(letter.cancelled_by, language)
-            return _("Cancelled: your appointment on %(day)s, %(time)s") % at, lead, [note]
+            lead, notes = _cancelled(notification.cancelled_by, language)
+            return _("Appointment cancelled: %(day)s, %(time)s") % at, lead, notes
         case _:
             subject = _("Reminder: your appointment on %(day)s, %(time)s")
-            return subject % at, _("this is to remind you of your appointment."), [to_change]
+            return subject % at, _("This is a reminder of your upcoming appointment."), []
 
 
-def _cancelled(by: str | None, language: str) -> tuple[str, str]:
+def _rescheduled(visit: Visit, previous: Visit | None, language: str) -> str:
     _ = translation(language)
-    again = _("You are welcome to book another time.")
+    if previous is not None and previous.promise is not None and not previous.promise.is_kept:
+        before, now = (local_to(of, of.starts_at, of.time_zone) for of in (previous, visit))
+        if before.replace(tzinfo=None) == now.replace(tzinfo=None) and _doctor(previous) == _doctor(visit):
+            return _(
+                "The rules of the time zone have changed since you booked: "
+                "your appointment stays at the same local time."
+            )
+    return _("Your appointment has been rescheduled.")
+
+
+def _cancelled(by: str | None, language: str) -> tuple[str, list[str]]:
+    _ = translation(language)
     match by:
         case "patient":
-            return _("your appointment is cancelled, as you asked."), again
+            return _("Your appointment has been cancelled, as you requested."), []
         case "staff":
-            return _("your appointment has been cancelled by our staff."), again
+            return _("Your appointment has been cancelled by the clinic."), []
         case _:
-            lead = _("unfortunately we had to cancel your appointment: the doctor is not there at that time.")
-            return lead, _("Please book another time. We are sorry for the trouble.")
+            lead = _("We had to cancel your appointment: the doctor is unavailable at that time.")
+            return lead, [_("We apologise for the inconvenience.")]
 
 
-def _facts(letter: Letter, clinic: Clinic, language: str) -> list[tuple[str, str]]:
+def _facts(notification: Notification, clinic: Clinic, language: str) -> list[tuple[str, str]]:
     _ = translation(language)
-    visit = visit_of(letter)
-    starts, here = local(visit.starts_at, visit.time_zone), local(visit.starts_at, clinic.time_zone)
+    visit = visit_of(notification)
+    starts, at_clinic = (local_to(visit, visit.starts_at, at) for at in (visit.time_zone, clinic.time_zone))
     facts = [
-        (_("When"), times.day(starts, language)),
+        (_("Date"), times.day(starts, language)),
         (_("Time"), f"{_hours(visit, visit.time_zone, language)}, {_zone(visit, visit.time_zone, language)}"),
     ]
-    if here.utcoffset() != starts.utcoffset():
-        there = f"{_span(visit, clinic.time_zone, language)}, {_zone(visit, clinic.time_zone, language)}"
-        facts.append((_("In the clinic’s time"), there))
-    if letter.kind is Kind.RESCHEDULE:
-        facts.append((_("Before"), _before(letter, visit, language)))
-    facts += [(_("Doctor"), _doctor(visit)), (_("Visit"), line(visit.visit_type_name, "the visit type"))]
-    return facts
+    if at_clinic.utcoffset() != starts.utcoffset():
+        span = f"{_span(visit, clinic.time_zone, language)}, {_zone(visit, clinic.time_zone, language)}"
+        facts.append((_("Clinic time"), span))
+    if notification.kind is Kind.RESCHEDULE:
+        facts.append((_("Previously"), _previously(notification, visit, language)))
+    return [*facts, (_("Doctor"), _doctor(visit)), (_("Visit"), _visit_type(visit))]
 
 
-def _before(letter: Letter, visit: Visit, language: str) -> str:
-    previous = letter.previous
+def _previously(notification: Notification, visit: Visit, language: str) -> str:
+    previous = notification.previous
     if previous is None:
-        raise ValueError("the letter does not know what was before")
+        raise ValueError("the notification has no previous appointment")
     parts = [_span(previous, previous.time_zone, language)]
-    was = _zone(previous, previous.time_zone, language)
-    if was != _zone(visit, visit.time_zone, language):
-        parts.append(was)
+    zone = _zone(previous, previous.time_zone, language)
+    if zone != _zone(visit, visit.time_zone, language):
+        parts.append(zone)
     if _doctor(previous) != _doctor(visit):
         parts.append(_doctor(previous))
     if previous.visit_type_name != visit.visit_type_name:
-        parts.append(line(previous.visit_type_name, "the visit type"))
+        parts.append(_visit_type(previous))
     return ", ".join(parts)
 
 
 def _doctor(visit: Visit) -> str:
-    return f"{line(visit.doctor_name, 'the doctor’s name')}, {line(visit.specialty, 'the specialty')}"
+    name = single_line(visit.doctor_name, "the doctor’s name")
+    return f"{name}, {single_line(visit.specialty, 'the specialty')}"
+
+
+def _visit_type(visit: Visit) -> str:
+    return single_line(visit.visit_type_name, "the visit type")
 
 
 def _span(visit: Visit, zone: str, language: str) -> str:
-    return f"{times.day(local(visit.starts_at, zone), language)}, {_hours(visit, zone, language)}"
+    return f"{times.day(local_to(visit, visit.starts_at, zone), language)}, {_hours(visit, zone, language)}"
 
 
 def _hours(visit: Visit, zone: str, language: str) -> str:
     _ = translation(language)
-    starts, ends = local(visit.starts_at, zone), local(visit.ends_at, zone)
-    at = {"from": times.clock(starts), "end_day": times.day(ends, language), "until": times.clock(ends)}
+    starts, ends = local_to(visit, visit.starts_at, zone), local_to(visit, visit.ends_at, zone)
+    at = {"from": times.clock(starts), "until": times.clock(ends)}
     if starts.date() == ends.date():
         return _("%(from)s to %(until)s") % at
-    return _("%(from)s to %(end_day)s, %(until)s") % at
+    return _("%(from)s to %(end_day)s, %(until)s") % (at | {"end_day": times.day(ends, language)})
 
 
 def _zone(visit: Visit, zone: str, language: str) -> str:
-    """Both where the clocks are changed during the visit, which may end before it starts by them."""
-    at = local(visit.starts_at, zone), local(visit.ends_at, zone)
-    return " → ".join(dict.fromkeys(times.zone(one, language) for one in at))
-
-
-def _link(letter: Letter, clinic: Clinic, language: str) -> Link:
-    _ = translation(language)
-    if letter.kind is Kind.CANCELLATION:
-        return Link(_("Find another time"), f"{clinic.url.rstrip('/')}/v1/doctors")
-    return Link(_("Open the appointment"), appointment_url(visit_of(letter), clinic))
-
-
-def _unsubscribe(letter: Letter, clinic: Clinic, language: str) -> Link:
-    _ = translation(language)
-    return Link(_("No more reminders"), unsubscribe_url(letter, clinic))
+    """Both zones if the clocks change during the visit, which then may seem to end before it starts."""
+    at = local_to(visit, visit.starts_at, zone), local_to(visit, visit.ends_at, zone)
+    return " → ".join(dict.fromkeys(times.zone(moment, language) for moment in at))

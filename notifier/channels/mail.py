@@ -1,12 +1,10 @@
-"""Mail over SMTP (RFC 5321), with TLS, over connections that are kept for some messages."""
+"""Mail over SMTP (RFC 5321) with TLS, on connections that are reused for several messages."""
 
 import asyncio
 import contextlib
-import email.policy
 import re
 import ssl
 from dataclasses import dataclass
-from email.message import EmailMessage
 
 import aiosmtplib
 from aiosmtplib import (
@@ -18,18 +16,24 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from infra.errors import MisconfiguredError
+from infra.crypto.tls import smtp_context
 from infra.settings import Settings
-from notifier.channels import AwayError, Begin, BrokenError, DeferredError, NotDeliveredError, RefusedError
-from notifier.content import Clinic, Letter, compose_mail
-from notifier.content.text import mail_address
+from notifier.channels.base import (
+    Begin,
+    ConnectionLostError,
+    DeferredError,
+    NotDeliveredError,
+    RefusedError,
+    ServerUnavailableError,
+)
+from notifier.content import Clinic, Mail, Notification, compose_mail
+from storage import mail_address
 
 IDLE_S = 10.0
+SMTPUTF8 = ("SMTPUTF8", "BODY=8BITMIME")
 SHUTTING_DOWN = 421
-# RFC 4954, section 6, and what servers said before it: nobody is let in without a login, or another one.
-NOT_LET_IN = (530, 535, 538)
-EIGHT_BIT = email.policy.SMTP
-SEVEN_BIT = EIGHT_BIT.clone(cte_type="7bit")
+# RFC 4954, section 6, and older servers: a login is required, or another one.
+AUTH_REQUIRED = (530, 535, 538)
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
@@ -49,23 +53,21 @@ class SmtpChannel:
         """Raises MisconfiguredError: the file with the authorities cannot be read."""
         self.accept_timeout_s = settings.smtp_accept_timeout_s
         self._settings = settings
-        self._context = _context(settings)
+        self._context = smtp_context(settings)
         self._idle: list[_Connection] = []
 
-    async def deliver(self, letter: Letter, clinic: Clinic, begin: Begin) -> None:
+    async def deliver(self, notification: Notification, clinic: Clinic, begin: Begin) -> None:
         """See `Channel`."""
-        message = compose_mail(letter, clinic)
-        if self._idle and await self._deliver(self._kept(), message, begin, fresh=False):
+        mail = compose_mail(notification, clinic)
+        if self._idle and await self._deliver(self._kept(), mail, begin, fresh=False):
             return
-        await self._deliver(await self._connected(), message, begin, fresh=True)
+        await self._deliver(await self._connected(), mail, begin, fresh=True)
 
-    async def _deliver(
-        self, connection: _Connection, message: EmailMessage, begin: Begin, *, fresh: bool
-    ) -> bool:
-        """False: the server would not use the kept connection any more."""
+    async def _deliver(self, connection: _Connection, mail: Mail, begin: Begin, *, fresh: bool) -> bool:
+        """False: the server no longer accepts the kept connection."""
         connection.messages += 1
         try:
-            await self._transaction(connection.smtp, message, begin, fresh=fresh)
+            await self._transaction(connection.smtp, mail, begin, fresh=fresh)
         except BaseException as error:
             if isinstance(error, (RefusedError, DeferredError)):
                 self._give_back(connection)
@@ -77,27 +79,25 @@ class SmtpChannel:
         self._give_back(connection)
         return True
 
-    async def _transaction(
-        self, smtp: aiosmtplib.SMTP, message: EmailMessage, begin: Begin, *, fresh: bool
-    ) -> None:
-        sender, recipient = _envelope(message)
-        eight_bit = smtp.supports_extension("8bitmime")
+    async def _transaction(self, smtp: aiosmtplib.SMTP, mail: Mail, begin: Begin, *, fresh: bool) -> None:
+        if mail.needs_smtputf8 and not smtp.supports_extension("smtputf8"):
+            raise RefusedError("the server does not offer SMTPUTF8")
+        options = SMTPUTF8 if mail.needs_smtputf8 else ()
         begun = False
         try:
             try:
-                await smtp.mail(sender, options=["BODY=8BITMIME"] if eight_bit else [])
+                await smtp.mail(mail.sender, options=options)
             except (SMTPServerDisconnected, SMTPSenderRefused) as error:
                 code = error.code if isinstance(error, SMTPSenderRefused) else SHUTTING_DOWN
                 if 400 <= code <= 499:
-                    smtp.close()  # it may be this connection that has had enough
+                    smtp.close()  # the server may be done with this connection
                     if not fresh:
                         raise _StaleError from None
                 raise
-            await smtp.rcpt(recipient)
-            content = message.as_bytes(policy=EIGHT_BIT if eight_bit else SEVEN_BIT)
+            await smtp.rcpt(mail.recipient, encoding="utf-8")
             await begin()
             begun = True
-            await smtp.data(content, timeout=self.accept_timeout_s)
+            await smtp.data(mail.content, timeout=self.accept_timeout_s)
         except SMTPResponseException as error:
             if smtp.is_connected:
                 with contextlib.suppress(SMTPException, OSError):
@@ -106,7 +106,7 @@ class SmtpChannel:
         except (SMTPException, OSError) as error:
             where = "before its answer to the whole message" if begun else "in the middle"
             why = "did not answer" if isinstance(error, SMTPTimeoutError) else "hung up"
-            raise BrokenError(f"the server {why} {where}") from None
+            raise ConnectionLostError(f"the server {why} {where}") from None
 
     async def _connected(self) -> _Connection:
         settings, password = self._settings, self._settings.smtp_password
@@ -115,8 +115,8 @@ class SmtpChannel:
             port=settings.smtp_port,
             username=settings.smtp_username,
             password=password.get_secret_value() if password else None,
-            # What the server calls us in its log; looking up our own name may take long.
-            local_hostname=mail_address(settings.mail_sender).rpartition("@")[2],
+            # For the server's log; looking up the host's name may take long.
+            local_hostname=mail_address.written(settings.mail_sender, smtputf8=False).rpartition("@")[2],
             timeout=settings.smtp_timeout_s,
             use_tls=settings.smtp_tls == "implicit",
             start_tls=settings.smtp_tls == "starttls",
@@ -128,7 +128,7 @@ class SmtpChannel:
         except BaseException as error:
             smtp.close()
             if isinstance(error, (SMTPException, OSError)):
-                raise AwayError(_why_not_connected(error)) from None
+                raise ServerUnavailableError(_why_not_connected(error)) from None
             raise
         return _Connection(smtp)
 
@@ -152,30 +152,16 @@ class SmtpChannel:
         connection.smtp.close()
 
     async def close(self) -> None:
-        """Say good-bye on the connections that are left."""
+        """Close the idle connections politely."""
         connections = [self._kept().smtp for _ in range(len(self._idle))]
-        # Whoever stops us does not wait for long.
+        # A stop does not wait for long.
         await asyncio.gather(*(smtp.quit(timeout=1.0) for smtp in connections), return_exceptions=True)
         for smtp in connections:
             smtp.close()
 
 
 class _StaleError(NotDeliveredError):
-    """A kept connection was of no use any more: nothing was sent on it."""
-
-
-def _context(settings: Settings) -> ssl.SSLContext | None:
-    if settings.smtp_tls == "none":
-        return None
-    try:
-        return ssl.create_default_context(cafile=settings.smtp_ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise MisconfiguredError(f"{settings.smtp_ca_file} does not hold certificates: {error}") from None
-
-
-def _envelope(message: EmailMessage) -> tuple[str, str]:
-    [sender], [recipient] = message["From"].addresses, message["To"].addresses
-    return sender.addr_spec, recipient.addr_spec
+    """A reused connection had gone stale: nothing was sent on it."""
 
 
 def _refusal(error: SMTPResponseException) -> NotDeliveredError:
@@ -185,14 +171,14 @@ def _refusal(error: SMTPResponseException) -> NotDeliveredError:
     at = " for its recipient" if isinstance(error, SMTPRecipientRefused) else ""
     if isinstance(error, SMTPSenderRefused):
         if error.code == SHUTTING_DOWN:
-            return AwayError(f"the server goes away: {said}")
-        if error.code in NOT_LET_IN:
-            return AwayError(f"it does not let us in: {said}")
+            return ServerUnavailableError(f"the server is shutting down: {said}")
+        if error.code in AUTH_REQUIRED:
+            return ServerUnavailableError(f"login rejected: {said}")
     if 500 <= error.code <= 599:
         return RefusedError(f"refused{at}: {said}")
     if 400 <= error.code <= 499:
         return DeferredError(f"put off{at}: {said}")
-    return BrokenError(f"no answer of SMTP: {said}")
+    return ConnectionLostError(f"not an SMTP reply: {said}")
 
 
 def _why_not_connected(error: SMTPException | OSError) -> str:
@@ -202,5 +188,5 @@ def _why_not_connected(error: SMTPException | OSError) -> str:
             return f"its certificate is not trusted: {cause.verify_message}"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, SMTPResponseException):
-        return f"it does not let us in: {error.code}"
+        return f"login rejected: {error.code}"
     return f"{type(error).__name__}: cannot connect"

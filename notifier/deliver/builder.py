@@ -1,27 +1,28 @@
-"""A claimed row into the letter it stands for, or into the reason why there is none."""
+"""Builds a notification from its claimed row, or returns the reason why it cannot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
 from cryptography.exceptions import InvalidTag
 
 from contracts.challenges import Secret
+from contracts.promise import Promise
 from infra.keys import Keys
-from infra.profiles import open_profile
-from notifier.content import Kind, Letter, Recipient, Visit
+from notifier.content import Kind, Notification, Recipient, Visit
+from storage.profiles import DEFAULT_CHANNEL, open_profile
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Nobody needs the letter."""
+    """Nobody needs the notification any more."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What the letter is made of is not there yet: another partition's events are still to be read."""
+    """Data is missing: events of another partition have not been read yet."""
 
     reason: str
 
@@ -31,37 +32,41 @@ class TooLate:
     """Its deadline has passed."""
 
 
-class Letters:
-    """Makes letters; opens what the patients' keys seal."""
+class Builder:
+    """Builds notifications; decrypts profiles with the patients' keys."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def of(self, row: asyncpg.Record, secret: Secret | None) -> Letter | Dropped | Missing | TooLate:
-        """`row` is the outbox's (`notifier.outbox.CLAIM`), `secret` belongs to a login code.
+    def build(self, row: asyncpg.Record, secret: Secret | None) -> Notification | Dropped | Missing | TooLate:
+        """`row` is the outbox's (`notifier.deliver.outbox.CLAIM`), `secret` belongs to a login code.
 
         Raises:
-            MisconfiguredError: the master key is another than the patients' data were sealed with.
+            MisconfiguredError: the patients' data was encrypted with another master key.
         """
         if row["late"]:
             return TooLate()
         if row["challenge_id"] is not None and secret is None:
-            return Dropped("the code is gone")
+            return Dropped("the code has expired")
         recipient, reminders = self._recipient(row, secret)
         if recipient is None:
             return Dropped("forgotten")
         if row["kind"] == Kind.REMINDER and not reminders:
             return Dropped("reminders_off")
-        visit = previous = None
+        kind, visit, previous = _kind(row, secret), None, None
         if row["appointment_id"] is not None:
             if row["version"] != row["latest_version"]:
                 return Dropped("superseded")
             if row["doctor_name"] is None or (row["previous_doctor_id"] and not row["previous_doctor_name"]):
                 return Missing("the doctor is not known yet")
             visit, previous = _visit(row), _previous(row)
-        return Letter(
+        if kind == Kind.RESCHEDULE and previous is None:
+            kind = Kind.CONFIRMATION  # the patient was never notified of an earlier time
+        if kind == Kind.RESCHEDULE and _same(visit, previous):
+            return Dropped("nothing has changed since the last notification")
+        return Notification(
             id=row["id"],
-            kind=Kind(row["kind"]),
+            kind=kind,
             recipient=recipient,
             visit=visit,
             previous=previous,
@@ -69,38 +74,54 @@ class Letters:
             hours_before=row["hours_before"],
             code=secret.code if secret else None,
             created_at=row["dated"],
+            undo=secret.undo if secret else None,
         )
 
     def _recipient(self, row: asyncpg.Record, secret: Secret | None) -> tuple[Recipient | None, bool]:
-        """Whom it goes to, and whether they want reminders."""
+        """The recipient, and True if they want reminders."""
         patient_id: UUID | None = row["patient_id"]
         if patient_id is None:
             if secret is None or secret.email is None:
                 return None, False
-            staff = Recipient(
+            somebody = Recipient(
                 patient_id=row["challenge_id"],
                 name=secret.name,
                 email=secret.email,
-                phone=None,
+                phone=secret.phone,
                 language=secret.language,
-                channel="mail",
+                channel="sms" if secret.phone else DEFAULT_CHANNEL,
             )
-            return staff, False
+            return somebody, False
         if row["data_key"] is None:
             return None, False
         try:
-            profile = open_profile(self._keys.unwrap(patient_id, row["data_key"]), row["profile"])
+            profile = open_profile(self._keys.unwrap(patient_id, row["data_key"]), patient_id, row["profile"])
         except InvalidTag:
-            raise ValueError("the profile does not open") from None
+            raise ValueError("the profile cannot be decrypted") from None
         recipient = Recipient(
             patient_id=patient_id,
             name=profile.name,
             email=profile.email,
             phone=profile.phone,
             language=profile.language,
-            channel=profile.channel if profile.phone else "mail",
+            channel=profile.usable_channel,
         )
         return recipient, profile.reminders
+
+
+def _kind(row: asyncpg.Record, secret: Secret | None) -> Kind:
+    # What is urgent is planned as a login code, whatever it says.
+    if secret is not None and secret.undo is not None:
+        return Kind.ADDRESS_CHANGED
+    if secret is not None and secret.passkey_added:
+        return Kind.PASSKEY_ADDED
+    if secret is not None and secret.person_id is not None:
+        return Kind.ADDRESS_CODE
+    return Kind(row["kind"])
+
+
+def _same(visit: Visit | None, previous: Visit | None) -> bool:
+    return visit is not None and previous is not None and visit == replace(previous, version=visit.version)
 
 
 def _visit(row: asyncpg.Record) -> Visit:
@@ -113,6 +134,7 @@ def _visit(row: asyncpg.Record) -> Visit:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         time_zone=row["time_zone"],
+        promise=Promise.read(row["promised_start"], row["starts_at"]),
     )
 
 
@@ -128,4 +150,5 @@ def _previous(row: asyncpg.Record) -> Visit | None:
         starts_at=row["previous_starts_at"],
         ends_at=row["previous_ends_at"],
         time_zone=row["previous_time_zone"],
+        promise=Promise.read(row["previous_promised_start"], row["previous_starts_at"]),
     )

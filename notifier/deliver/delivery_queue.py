@@ -1,7 +1,6 @@
-"""A channel with its pace, and the letters that wait in front of it, each to be settled in the end."""
+"""Delivers claimed notifications by one channel, at its pace, and settles each."""
 
 import asyncio
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -11,24 +10,25 @@ from uuid import UUID
 
 import structlog
 
+from infra import clock
 from infra.postgres import CONFLICTS, is_outage
-from notifier.channels import (
-    AwayError,
-    BrokenError,
+from notifier.channels.base import (
     Channel,
+    ClaimLostError,
+    ConnectionLostError,
     DeferredError,
-    OvertakenError,
     RefusedError,
+    ServerUnavailableError,
 )
-from notifier.content import Clinic, Kind, Letter
+from notifier.content import Clinic, Kind, Notification
+from notifier.deliver.outbox import Outbox, Settlement, State
+from notifier.deliver.pace import Pace, retry_after_s
 from notifier.metrics import FAILED_TRIES, REPEATS, SENT_AFTER_SECONDS
-from notifier.outbox import Outbox, Settlement, State
-from notifier.pace import Pace, retry_after_s
 
-RETRY_S = {Kind.LOGIN_CODE: (0.5, 10.0)}
+RETRY_S = {kind: (0.5, 10.0) for kind in Kind if kind.is_urgent}
 RETRY_S_OTHERS = (5.0, 900.0)
 BUG_TRIES_MAX = 3
-# What a claim has left is not used up whole: clocks and schedulers are never exact.
+# The last part of a claim is not used, because clocks and schedulers are inexact.
 LEASE_MARGIN = 0.1
 
 _log = structlog.get_logger(__name__)
@@ -36,11 +36,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(eq=False)
 class Held:
-    """A letter that this process has claimed, made with this `profile`. `until_s` is when the claim ends,
-    `due_s` when it fell due (both of the monotonic clock); `done` is called once it is settled. What is
-    `begun` may have arrived; what is `unsent` all the same has not."""
+    """A notification that this process has claimed, built with this `profile`.
 
-    letter: Letter
+    `until_s` is when the claim ends, `due_s` when the notification fell due (both by the monotonic clock);
+    `done` is called once it is settled. If `begun`, it may have arrived, unless it is known to be `unsent`.
+    """
+
+    notification: Notification
     claim: int
     tries: int
     sends: int
@@ -53,12 +55,12 @@ class Held:
 
     @property
     def id(self) -> UUID:
-        """The notification's."""
-        return self.letter.id
+        """The id of the notification."""
+        return self.notification.id
 
 
-class Line:
-    """Delivers what is put into it, login codes first."""
+class DeliveryQueue:
+    """Delivers the notifications in the queue, login codes first."""
 
     def __init__(
         self,
@@ -71,8 +73,8 @@ class Line:
         lease: timedelta,
         wake: Callable[[], None],
     ) -> None:
-        """`workers` deliver side by side, and one more login codes only. `wake` is called when a letter was
-        put back."""
+        """`workers` deliver concurrently, plus one for login codes only. `wake` is called when a notification
+        was put back."""
         self.pace = pace
         self._channel = channel
         self._clinic = clinic
@@ -82,21 +84,21 @@ class Line:
         self._sending_lease = lease + timedelta(seconds=channel.accept_timeout_s)
         self._wake = wake
         self._codes: deque[Held] = deque()
-        self._letters: deque[Held] = deque()
+        self._notifications: deque[Held] = deque()
         self._delivering = 0
         self._changed = asyncio.Event()
         self._unsettled: set[asyncio.Task[None]] = set()
 
     def put(self, held: Held) -> None:
-        """Deliver it when it is its turn."""
+        """Add a notification to the queue."""
         if self.pace.closed_for_s:
             self.release(held)
         else:
-            (self._codes if held.letter.kind == Kind.LOGIN_CODE else self._letters).append(held)
+            (self._codes if held.notification.kind.is_urgent else self._notifications).append(held)
             self._changed.set()
 
     def release(self, held: Held) -> None:
-        """Whoever sends by this channel may claim it."""
+        """Put a notification back: any sender of this channel may claim it."""
         self._start(self._settle(held, "planned"), held)
 
     async def run(self) -> None:
@@ -108,36 +110,36 @@ class Line:
                     await self._changed.wait()
                 await self.pace.turn()
                 if held := self._fresh():
-                    # A turn that is taken before there is a letter would be saved up: all send at once then.
+                    # Not before there is a notification to send: saved turns would be used all at once.
                     self.pace.take()
                     self._delivering += 1
-                    # A task of its own, so that stopping need not cut it off.
+                    # In a separate task, so that a stop does not cut it off.
                     self._start(self._deliver(held), held).add_done_callback(self._delivered)
         finally:
-            # What was not settled in time: its claim ends by itself.
+            # Notifications that are not settled in time are claimed again when their claim has expired.
             for task in self._unsettled:
                 task.cancel()
             await asyncio.gather(*self._unsettled, return_exceptions=True)
             await self._channel.close()
 
     async def settled(self) -> None:
-        """Give back what waits, and return when what is being delivered is settled."""
+        """Put queued notifications back. Returns when those that are being delivered are settled."""
         self._release_all()
         while self._unsettled:
             await asyncio.wait(self._unsettled)
 
     def _next(self) -> deque[Held] | None:
-        """What waits, if there is a worker for it."""
+        """The deque to take from next, if it is not empty and a worker is free for it."""
         if self._codes and self._delivering <= self._workers:
             return self._codes
-        return self._letters if self._letters and self._delivering < self._workers else None
+        return self._notifications if self._notifications and self._delivering < self._workers else None
 
     def _fresh(self) -> Held | None:
         while waiting := self._next():
             held = waiting.popleft()
-            if held.until_s - time.monotonic() >= self._lease_s / 2:
+            if held.until_s - clock.monotonic() >= self._lease_s / 2:
                 return held
-            self.release(held)  # better claimed again than begun in haste
+            self.release(held)  # its claim ends soon
         return None
 
     def _delivered(self, _: asyncio.Task[None]) -> None:
@@ -152,13 +154,13 @@ class Line:
         return task
 
     def _release_all(self) -> None:
-        for waiting in (self._codes, self._letters):
+        for waiting in (self._codes, self._notifications):
             while waiting:
                 self.release(waiting.popleft())
 
     async def _deliver(self, held: Held) -> None:
         loop = asyncio.get_running_loop()
-        left_s = held.until_s - time.monotonic()
+        left_s = held.until_s - clock.monotonic()
         try:
             async with asyncio.timeout((1 - LEASE_MARGIN) * left_s) as limit:
 
@@ -167,74 +169,75 @@ class Line:
                     lease_s = self._sending_lease.total_seconds()
                     limit.reschedule(loop.time() + (1 - LEASE_MARGIN) * lease_s)
 
-                await self._channel.deliver(held.letter, self._clinic, begin)
-        except OvertakenError:
-            _log.info("not ours any more", notification=str(held.id))
+                await self._channel.deliver(held.notification, self._clinic, begin)
+        except ClaimLostError:
+            _log.info("claimed by another sender", notification=str(held.id))
             await self._settle(held, "planned")
         except Exception as error:
             await self._failed(held, error)
         else:
             self.pace.delivered()
             await self._settle(held, "sent")
-            SENT_AFTER_SECONDS.labels(held.letter.kind).observe(time.monotonic() - held.due_s)
+            SENT_AFTER_SECONDS.labels(held.notification.kind).observe(clock.monotonic() - held.due_s)
 
     async def _begin(self, held: Held) -> None:
-        if time.monotonic() >= held.until_s:
-            raise OvertakenError
+        if clock.monotonic() >= held.until_s:
+            raise ClaimLostError
         try:
             held.begun = await self._outbox.begin(held.id, held.claim, self._sending_lease, held.profile)
         except Exception as error:
             if is_outage(error) or isinstance(error, CONFLICTS):
-                raise OvertakenError from None  # not marked, not sent
+                raise ClaimLostError from None  # not marked as begun, so not sent
             raise
         if not held.begun:
-            raise OvertakenError
+            raise ClaimLostError
         if held.sends:
             REPEATS.inc()
-            _log.warning("may be a repeat", notification=str(held.id), kind=held.letter.kind)
+            _log.warning(
+                "sent again, may be a repeat", notification=str(held.id), kind=held.notification.kind
+            )
 
     async def _failed(self, held: Held, error: Exception) -> None:
-        held.unsent = held.begun and isinstance(error, (RefusedError, DeferredError, AwayError))
+        held.unsent = held.begun and isinstance(error, (RefusedError, DeferredError, ServerUnavailableError))
         match error:
             case RefusedError():
                 self.pace.answered()
                 await self._give_up(held, str(error))
             case DeferredError():
-                self._see_whether_closed(lambda: self.pace.deferred(held.id), error)
+                self._note_trouble(lambda: self.pace.deferred(held.id), error)
                 await self._try_later(held, str(error))
-            case BrokenError() | TimeoutError():
-                self._see_whether_closed(self.pace.close, error)
+            case ConnectionLostError() | TimeoutError():
+                self._note_trouble(self.pace.close, error)
                 await self._try_later(held, str(error) or "the server took too long")
-            case AwayError():
-                self._see_whether_closed(self.pace.close, error)
+            case ServerUnavailableError():
+                self._note_trouble(self.pace.close, error)
                 await self._settle(held, "planned", str(error))
             case ValueError():
-                await self._give_up(held, "it cannot be sent as it is")
+                await self._give_up(held, "it cannot be sent in this form")
             case _:
-                # Where, but not what it says: that may name somebody.
+                # The stack, but not the message: it may contain personal data.
                 at = "".join(traceback.format_tb(error.__traceback__))
                 reason = f"a bug: {type(error).__name__}"
-                _log.error("cannot be delivered", notification=str(held.id), error=reason, at=at)
+                _log.error("delivery failed because of a bug", notification=str(held.id), error=reason, at=at)
                 if held.tries + 1 >= BUG_TRIES_MAX:
                     await self._give_up(held, reason)
                 else:
                     await self._try_later(held, reason)
 
-    def _see_whether_closed(self, tell: Callable[[], object], error: Exception) -> None:
+    def _note_trouble(self, note: Callable[[], object], error: Exception) -> None:
         was_closed = self.pace.closed_for_s
-        tell()
+        note()
         if self.pace.closed_for_s and not was_closed:
             for_s = round(self.pace.closed_for_s, 1)
             _log.warning("pausing", channel=self._channel.name, error=str(error), for_s=for_s)
             self._release_all()
 
     async def _give_up(self, held: Held, reason: str) -> None:
-        _log.warning("undeliverable", notification=str(held.id), kind=held.letter.kind, reason=reason)
         await self._settle(held, "undeliverable", reason)
 
     async def _try_later(self, held: Held, reason: str) -> None:
         FAILED_TRIES.labels(self._channel.name).inc()
-        after_s = retry_after_s(held.tries, *RETRY_S.get(held.letter.kind, RETRY_S_OTHERS))
+        after_s = retry_after_s(held.tries, *RETRY_S.get(held.notification.kind, RETRY_S_OTHERS))
         await self._settle(held, "planned", reason, after_s, tried=True)
 
     async def _settle(
@@ -242,6 +245,6 @@ class Line:
     ) -> None:
         after, channel = timedelta(seconds=after_s), self._channel.name
         settlement = Settlement(held.id, held.claim, state, reason, after, tried, held.unsent, channel)
-        await self._outbox.settle(settlement, held.letter.kind)
+        await self._outbox.settle(settlement, held.notification.kind)
         if state == "planned":
             self._wake()

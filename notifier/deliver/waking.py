@@ -1,4 +1,4 @@
-"""Who plans something wakes the senders, in whatever process, through Postgres (LISTEN, NOTIFY)."""
+"""Wakes the senders of every process when a notification is planned, through Postgres (LISTEN, NOTIFY)."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,8 @@ _log = structlog.get_logger(__name__)
 
 
 async def listen(pool: asyncpg.Pool, wake: Callable[[], None]) -> None:
-    """Call `wake` whenever something was planned, until cancelled. What is missed, the senders find later."""
+    """Call `wake` whenever a notification was planned, until cancelled. Senders find missed ones by
+    polling."""
 
     def heard(*_: object) -> None:
         wake()
@@ -31,13 +32,14 @@ async def listen(pool: asyncpg.Pool, wake: Callable[[], None]) -> None:
 
                 connection.add_termination_listener(gone)
                 await connection.add_listener(CHANNEL, heard)
-                wake()  # for what came before
+                wake()  # for notifications planned before
                 try:
                     await lost.wait()
                 finally:
-                    connection.remove_termination_listener(gone)
-                    with contextlib.suppress(*OUTAGES):
+                    # A broken connection is back in the pool already: asyncpg raises InterfaceError.
+                    with contextlib.suppress(asyncpg.InterfaceError, *OUTAGES):
+                        connection.remove_termination_listener(gone)
                         await connection.remove_listener(CHANNEL, heard)
         except OUTAGES as error:
-            _log.warning("cannot listen yet", error=repr(error))
+            _log.warning("cannot listen, retrying", error=repr(error))
         await asyncio.sleep(RETRY_S)

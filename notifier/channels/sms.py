@@ -1,4 +1,4 @@
-"""Text messages through any gateway that takes them by POST; its request is a template in the settings."""
+"""Text messages through any gateway that accepts a POST request; the settings contain its template."""
 
 import json
 import re
@@ -8,10 +8,17 @@ import httpx
 
 from infra.errors import MisconfiguredError
 from infra.settings import Settings
-from notifier.channels import AwayError, Begin, BrokenError, DeferredError, NotDeliveredError, RefusedError
-from notifier.content import Clinic, Letter, compose_sms
+from notifier.channels.base import (
+    Begin,
+    ConnectionLostError,
+    DeferredError,
+    NotDeliveredError,
+    RefusedError,
+    ServerUnavailableError,
+)
+from notifier.content import Clinic, Notification, compose_sms
 
-# Some gateways say these of one recipient; where they mean all, somebody can mend it.
+# Some gateways respond so for a single recipient; if it concerns all of them, an operator can fix it.
 NOT_NOW = (
     httpx.codes.PAYMENT_REQUIRED,
     httpx.codes.FORBIDDEN,
@@ -21,7 +28,7 @@ NOT_NOW = (
     httpx.codes.TOO_EARLY,
     httpx.codes.TOO_MANY_REQUESTS,
 )
-_PLACE = re.compile(r"\{(?:to|text|id)\}")
+_PLACEHOLDER = re.compile(r"\{(?:to|text|id)\}")
 
 
 class SmsChannel:
@@ -31,7 +38,7 @@ class SmsChannel:
 
     def __init__(self, settings: Settings) -> None:
         """`sms_url` is set. Raises MisconfiguredError: the request's template is not JSON."""
-        assert settings.sms_url is not None, "asked before"
+        assert settings.sms_url is not None, "checked by the caller"
         self.accept_timeout_s = settings.sms_timeout_s
         self._url = settings.sms_url.get_secret_value()
         try:
@@ -45,23 +52,25 @@ class SmsChannel:
             trust_env=False,
         )
 
-    async def deliver(self, letter: Letter, clinic: Clinic, begin: Begin) -> None:
-        """See `Channel`. The gateway is told the letter's id, so that it can know a repeat."""
-        if letter.recipient.phone is None:
+    async def deliver(self, notification: Notification, clinic: Clinic, begin: Begin) -> None:
+        """See `Channel`. The gateway gets the notification's id, so that it can recognise a repeat."""
+        if notification.recipient.phone is None:
             raise ValueError("no phone")
         values = {
-            "{to}": letter.recipient.phone,
-            "{text}": compose_sms(letter, clinic),
-            "{id}": str(letter.id),
+            "{to}": notification.recipient.phone,
+            "{text}": compose_sms(notification, clinic),
+            "{id}": str(notification.id),
         }
         body = _filled(self._template, values)
         await begin()
         try:
-            answer = await self._http.post(self._url, json=body, headers={"Idempotency-Key": str(letter.id)})
+            answer = await self._http.post(
+                self._url, json=body, headers={"Idempotency-Key": str(notification.id)}
+            )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
-            raise AwayError("cannot connect") from None
+            raise ServerUnavailableError("cannot connect") from None
         except httpx.HTTPError as error:
-            raise BrokenError(f"{type(error).__name__} over the request") from None
+            raise ConnectionLostError(f"{type(error).__name__} during the request") from None
         problem = _problem(answer.status_code)
         if problem is not None:
             raise problem
@@ -72,11 +81,11 @@ class SmsChannel:
 
 
 def _filled(template: Any, values: dict[str, str]) -> Any:
-    """The template with its strings filled in: of parsed JSON, so that no text can leave its string."""
+    """The template with its strings filled in. It is parsed JSON, so that no text can leave its string."""
     match template:
         case str():
             # In one pass, so that a text with {to} in it stays as it is.
-            return _PLACE.sub(lambda place: values[place[0]], template)
+            return _PLACEHOLDER.sub(lambda found: values[found[0]], template)
         case list():
             return [_filled(item, values) for item in template]
         case dict():
@@ -89,9 +98,9 @@ def _problem(status: int) -> NotDeliveredError | None:
     if 200 <= status <= 299:
         return None
     if status == httpx.codes.UNAUTHORIZED:
-        return AwayError(f"the gateway does not let us in: {status}")
+        return ServerUnavailableError(f"login rejected: {status}")
     if status in NOT_NOW:
         return DeferredError(f"put off: {status}")
     if 400 <= status <= 499:
         return RefusedError(f"refused: {status}")
-    return BrokenError(f"the gateway answered {status}")
+    return ConnectionLostError(f"the gateway answered {status}")

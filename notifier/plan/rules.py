@@ -1,20 +1,19 @@
-"""Which letters an event asks for, and until when: pure."""
+"""The rules: which notifications an event requires, and their deadlines. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from contracts.challenges import LoginChallenge
-from contracts.envelope import Event
+from contracts.cloudevents import Event
 from contracts.events import AppointmentBooked, AppointmentCancelled, AppointmentFact, AppointmentRescheduled
-from notifier.content import Kind
-from notifier.identity import NOTIFICATIONS, notification_id
+from notifier.content import Kind, login_code_id, notification_id
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the clinic has chosen, and when the notifier's time began."""
+    """The clinic's settings, and the time from which the notifier reports events."""
 
     reminder_hours: tuple[int, ...]
     notice_deadline: timedelta
@@ -23,7 +22,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A letter to be sent: a row of `notify.notifications`, in its order."""
+    """A notification to be sent: a row of `notify.notifications`, in its order."""
 
     id: UUID
     kind: Kind
@@ -38,13 +37,13 @@ class Planned:
 
 
 def planned(event: Event, terms: Terms, now: datetime) -> Iterator[Planned]:
-    """The letters about an appointment.
+    """The notifications about an appointment.
 
     - A confirmation, reschedule or cancellation is due at once, and tried until `notice_deadline` has passed
       or the visit is over, whichever comes first. With the deadline passed and the visit to come it is
-      planned all the same: as undeliverable it is seen. What happened before `origin` is told to nobody.
-    - A reminder is due its hours before the visit, and of use for half of that time. A visit that was
-      booked or moved later than that has no such reminder.
+      planned all the same, so that it shows as undeliverable. Nobody is notified of events before `origin`.
+    - A reminder is due its hours before the visit, and useful for half of that time. A visit that was
+      booked or moved later than that gets no such reminder.
     """
     fact, decided_at = event.fact, event.context.decided_at
     kind = _notice(fact)
@@ -63,11 +62,11 @@ def planned(event: Event, terms: Terms, now: datetime) -> Iterator[Planned]:
 
 
 def planned_code(challenge: LoginChallenge, now: datetime) -> Planned | None:
-    """The letter with a login code; None if it has expired."""
+    """The notification with a login code; None if it has expired."""
     if challenge.expires_at <= now:
         return None
     return Planned(
-        id=uuid5(NOTIFICATIONS, f"{Kind.LOGIN_CODE} {challenge.challenge_id}"),
+        id=login_code_id(challenge.challenge_id),
         kind=Kind.LOGIN_CODE,
         appointment_id=None,
         version=None,

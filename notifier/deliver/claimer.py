@@ -1,8 +1,7 @@
-"""Letters that are due, claimed in batches and put into the line of their channel."""
+"""Claims due notifications in batches and puts them into the delivery queue of their channel."""
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -10,93 +9,96 @@ import asyncpg
 import structlog
 
 from contracts.challenges import Secret
+from infra import clock
 from infra.errors import MisconfiguredError, TransientError
 from infra.postgres import CONFLICTS, is_outage
-from notifier.codes import Codes
-from notifier.content import Kind, Letter
-from notifier.letters import Dropped, Letters, Missing, TooLate
-from notifier.line import Held, Line
-from notifier.outbox import Lane, Outbox, Settlement
-from notifier.pace import retry_after_s
+from notifier.content import Kind, Notification
+from notifier.deliver.builder import Builder, Dropped, Missing, TooLate
+from notifier.deliver.codes import Codes
+from notifier.deliver.delivery_queue import DeliveryQueue, Held
+from notifier.deliver.outbox import Lane, Outbox, Settlement
+from notifier.deliver.pace import retry_after_s
 
-# Held by this process at a time: enough that no worker ever waits, and no more than is sent in some seconds.
-HELD_MAX: dict[Lane, int] = {"codes": 16, "letters": 100}
+# Held by this process at a time: enough that no worker is idle, at most what is sent in a few seconds.
+HELD_MAX: dict[Lane, int] = {"codes": 16, "appointments": 100}
 HELD_S_MAX = 5.0
-# Whatever wake-up got lost, or whatever the clock did.
+# In case a wake-up was lost or the clock was set.
 SLEEP_S_MAX = 15.0
-# What is due but held by others is asked for again after this.
+# The interval for notifications that are due but claimed by others.
 SLEEP_S_MIN = 0.1
+# After a claim that found everything: what falls due within this interval is claimed together.
+CLAIM_INTERVAL_S: dict[Lane, float] = {"codes": 0.05, "appointments": 0.5}
 RETRY_S = 0.5
 MISSING_RETRY_S = (0.5, 60.0)
 MISCONFIGURED_RETRY_S = 60.0
-# What is cut off between the last dot and the answer is sent again. It gets the time there is: whoever stops
-# us kills us after 15 s.
+# A mail that is cut off between the final dot and the server's reply is sent again, so deliveries get all the
+# time there is: a process that takes 15 s to stop is killed.
 STOP_TIMEOUT_S = 12.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Claimer:
-    """Claims the letters of one lane for one channel, as many as can be delivered soon."""
+    """Claims the notifications of one lane for one channel, as many as can be delivered soon."""
 
     def __init__(
         self,
         lane: Lane,
         channel: str,
         outbox: Outbox,
-        letters: Letters,
+        builder: Builder,
         codes: Codes,
-        lines: Mapping[str, Line],
+        queues: Mapping[str, DeliveryQueue],
         lease: timedelta,
     ) -> None:
-        """`lines` are those of all channels, by name."""
+        """`queues` are those of all channels, by name."""
         self._lane = lane
         self._outbox = outbox
-        self._letters = letters
+        self._builder = builder
         self._codes = codes
-        self._line = lines[channel]
-        self._others = {name: line for name, line in lines.items() if name != channel}
+        self._queue = queues[channel]
+        self._others = {name: queue for name, queue in queues.items() if name != channel}
         self._lease = lease
         self._held = 0
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stop = asyncio.Event()
         self._ended = asyncio.Event()
 
     def wake(self) -> None:
-        """Something may be due."""
+        """Claim again soon: a notification may be due."""
         self._wake.set()
 
     async def stopped(self) -> None:
-        """Claim nothing more; return when what was claimed is in its line."""
-        self._stopping = True
+        """Stop claiming. Returns when all claimed notifications are in a delivery queue."""
+        self._stop.set()
         self._wake.set()
         await self._ended.wait()
 
     async def run(self) -> None:
         """Claim until stopped or cancelled."""
         try:
-            while not self._stopping:
+            while not self._stop.is_set():
                 self._wake.clear()
                 try:
                     await self._wait(await self._claim())
                 except Exception as error:
                     if not (is_outage(error) or isinstance(error, CONFLICTS)):
                         raise
-                    _log.warning("cannot claim yet", lane=self._lane, error=repr(error))
+                    _log.warning("cannot claim, retrying", lane=self._lane, error=repr(error))
                     await self._wait(RETRY_S)
         finally:
             self._ended.set()
 
     async def _claim(self) -> float | None:
-        """Claim once. Returns how long nothing can be done but by a wake-up, seconds."""
-        if self._line.pace.closed_for_s:
-            return self._line.pace.closed_for_s
+        """Claim once. Returns the seconds until the next claim, unless a wake-up comes first."""
+        if self._queue.pace.closed_for_s:
+            return self._queue.pace.closed_for_s
         held_max = self._held_max()
         free = held_max - self._held
         if free < (held_max + 1) // 2:
-            return SLEEP_S_MAX  # whoever settles a letter wakes us
+            return SLEEP_S_MAX  # a settled notification wakes it
         rows = await self._outbox.claim(self._lane, list(self._others), free)
-        until_s = time.monotonic() + self._lease.total_seconds()
+        until_s = clock.monotonic() + self._lease.total_seconds()
         await asyncio.gather(*(self._take(row, until_s) for row in rows))
         if len(rows) == free:
             return None
@@ -105,52 +107,60 @@ class Claimer:
 
     def _held_max(self) -> int:
         held_s_max = min(HELD_S_MAX, self._lease.total_seconds() / 4)
-        return max(1, min(HELD_MAX[self._lane], int(held_s_max * self._line.pace.rate_per_s)))
+        return max(1, min(HELD_MAX[self._lane], int(held_s_max * self._queue.pace.rate_per_s)))
 
     async def _wait(self, for_s: float | None) -> None:
-        if for_s:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(for_s):
-                    await self._wake.wait()
+        if not for_s:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLAIM_INTERVAL_S[self._lane]):
+                await self._stop.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                await self._wake.wait()
 
     async def _take(self, row: asyncpg.Record, until_s: float) -> None:
         self._held += 1
-        letter = await self._letter(row)
-        if isinstance(letter, Settlement):
-            await self._outbox.settle(letter, row["kind"])
+        notification = await self._notification(row)
+        if isinstance(notification, Settlement):
+            await self._outbox.settle(notification, row["kind"])
             self._done()
             return
-        due_s = time.monotonic() - row["age_s"]
+        due_s = clock.monotonic() - row["age_s"]
         held = Held(
-            *(letter, row["claim"], row["tries"], row["sends"], row["profile"]),
+            notification,
+            row["claim"],
+            row["tries"],
+            row["sends"],
+            row["profile"],
             due_s=due_s,
             until_s=until_s,
             done=self._done,
         )
-        other = self._others.get(letter.recipient.channel)
+        other = self._others.get(notification.recipient.channel)
         if other is None:
-            self._line.put(held)
+            self._queue.put(held)
         else:
-            other.release(held)  # so that its own claimers know it
+            other.release(held)  # its own claimers take it from there
 
     def _done(self) -> None:
         self._held -= 1
         self._wake.set()
 
-    async def _letter(self, row: asyncpg.Record) -> Letter | Settlement:
+    async def _notification(self, row: asyncpg.Record) -> Notification | Settlement:
         id_, claim = row["id"], row["claim"]
         try:
-            letter = self._letters.of(row, await self._secret(row))
+            notification = self._builder.build(row, await self._secret(row))
         except MisconfiguredError as error:
-            _log.critical("letters cannot be written", error=str(error))
+            _log.critical("notifications cannot be written", error=str(error))
             after = timedelta(seconds=MISCONFIGURED_RETRY_S)
             return Settlement(id_, claim, "planned", str(error), after)
         except TransientError as error:
             return Settlement(id_, claim, "planned", str(error), timedelta(seconds=RETRY_S), tried=True)
         except ValueError as error:
-            _log.error("letter cannot be written", notification=str(id_), error=str(error))
+            _log.error("notification cannot be written", notification=str(id_), error=str(error))
             return Settlement(id_, claim, "undeliverable", str(error))
-        match letter:
+        match notification:
             case Dropped(reason):
                 return Settlement(id_, claim, "dropped", reason)
             case Missing(reason):
@@ -158,8 +168,8 @@ class Claimer:
                 return Settlement(id_, claim, "planned", reason, after, tried=True)
             case TooLate():
                 return _too_late(row)
-            case Letter():
-                return letter
+            case Notification():
+                return notification
 
     async def _secret(self, row: asyncpg.Record) -> Secret | None:
         if row["kind"] != Kind.LOGIN_CODE or row["late"]:
@@ -168,15 +178,15 @@ class Claimer:
 
 
 def _too_late(row: asyncpg.Record) -> Settlement:
-    """A reminder or a code is of no use any more; of anything else somebody should hear otherwise."""
+    """A late reminder or code is dropped. In all other cases staff should call the patient."""
     reason = f"too late; last: {row['reason']}" if row["reason"] else "too late"
     useless = row["kind"] in (Kind.REMINDER, Kind.LOGIN_CODE)
     return Settlement(row["id"], row["claim"], "dropped" if useless else "undeliverable", reason)
 
 
-async def stop(claimers: Sequence[Claimer], lines: Sequence[Line]) -> None:
-    """Claim nothing more, give back what waits, and wait a while for what is being delivered."""
+async def stop(claimers: Sequence[Claimer], queues: Sequence[DeliveryQueue]) -> None:
+    """Stop claiming, put queued notifications back, and wait for those that are being delivered."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await asyncio.gather(*(claimer.stopped() for claimer in claimers))
-            await asyncio.gather(*(line.settled() for line in lines))
+            await asyncio.gather(*(queue.settled() for queue in queues))

@@ -14,7 +14,7 @@ from infra.redis import REDIS_OUTAGES
 
 
 class Codes:
-    """Reads what belongs to a challenge."""
+    """Reads the secrets of login challenges."""
 
     def __init__(self, redis: Redis, keys: Keys, namespace: str) -> None:
         self._redis = redis
@@ -22,19 +22,19 @@ class Codes:
         self._namespace = namespace
 
     async def of(self, challenge_id: UUID) -> Secret | None:
-        """The secret; None where nobody can log in with it any more.
+        """The secret; None if it has expired or was used.
 
         Raises:
             TransientError: Redis does not answer.
-            ValueError: it does not open: it was not made with this clinic's keys.
+            ValueError: it cannot be decrypted with this clinic's keys.
         """
         try:
             sealed: Any = await self._redis.get(secret_key(self._namespace, challenge_id))
         except REDIS_OUTAGES:
-            raise TransientError("redis does not answer") from None
+            raise TransientError("Redis does not answer") from None
         if sealed is None:
             return None
         try:
             return Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
         except (InvalidTag, ValidationError):
-            raise ValueError("the code does not open") from None
+            raise ValueError("the code cannot be decrypted") from None
