@@ -1,4 +1,4 @@
-"""Commands sent through HTTP, as any client may: with a key, until decided, a bounded number at once."""
+"""Sends commands over HTTP like any client: with a key, until they are decided, a bounded number at once."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from contracts.command_resource import State
+from contracts.decision import State
 from infra.errors import ClinicError, TransientError
 
 WAIT_S = 10
@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The command resource of a decided command. `replayed`: it was decided before it was sent this time."""
+class DecidedCommand:
+    """The command resource of a decided command. `replayed`: it had been sent and decided before."""
 
     key: str
     resource: dict[str, Any]
@@ -29,7 +29,7 @@ class Answer:
 
     @property
     def refusal_reason(self) -> str | None:
-        """Why it was refused, where it was."""
+        """The reason if it was refused."""
         refusal = self.resource["refusal"]
         return None if refusal is None else str(refusal["reason"])
 
@@ -43,21 +43,21 @@ class Answer:
 
 
 class Sender:
-    """Sends commands; a repeat of one always has its key, so that it is decided once.
+    """Sends commands; a retry has the same key, so that a command is decided once.
 
-    `http` knows the address and carries the token.
+    `http` has the base address and the token.
     """
 
     def __init__(self, http: httpx.AsyncClient, in_flight_max: int) -> None:
         self._http = http
         self._in_flight = asyncio.Semaphore(in_flight_max)
 
-    async def send(self, method: str, path: str, key: str, body: object) -> Answer:
-        """The answer to a command, once it is decided. `key` is its Idempotency-Key.
+    async def send(self, method: str, path: str, key: str, body: object) -> DecidedCommand:
+        """Send a command and return it once it is decided. `key` is its Idempotency-Key.
 
         Raises:
-            ClinicError: it was not accepted: the problem's code.
-            TransientError: it was not accepted or not decided in time, with all patience.
+            ClinicError: it was rejected; the message has the problem's code.
+            TransientError: it was not accepted or not decided in time.
         """
         headers = {"Idempotency-Key": key, "Prefer": f"wait={WAIT_S}"}
         async with self._in_flight:
@@ -66,19 +66,19 @@ class Sender:
             resource = _json(key, response)
             for _ in range(POLLS_MAX):
                 if resource["state"] != State.PENDING:
-                    return Answer(key, resource, replayed)
+                    return DecidedCommand(key, resource, replayed)
                 resource = await self._get(key, response.headers["Location"], {"wait": WAIT_S})
         raise TransientError(f"The command {key} was accepted and not decided in time: is a worker running?")
 
     async def get(self, path: str) -> dict[str, Any]:
-        """What a read returns. Raises what `send` does."""
+        """The JSON of a resource. Raises what `send` raises."""
         async with self._in_flight:
             return await self._get(path, path)
 
-    async def _get(self, what: str, path: str, query: dict[str, int] | None = None) -> dict[str, Any]:
-        return _json(what, await self._ask(what, "GET", path, params=query))
+    async def _get(self, name: str, path: str, query: dict[str, int] | None = None) -> dict[str, Any]:
+        return _json(name, await self._ask(name, "GET", path, params=query))
 
-    async def _ask(self, what: str, method: str, path: str, **request: Any) -> httpx.Response:
+    async def _ask(self, name: str, method: str, path: str, **request: Any) -> httpx.Response:
         trouble = ""
         for _ in range(TRIES_MAX):
             retry_after_s = RETRY_AFTER_S
@@ -89,13 +89,13 @@ class Sender:
             else:
                 if response.status_code not in (429, 503):
                     return response
-                trouble = f"{what} was answered {response.status_code} {_code(response)}"
+                trouble = f"{name} was answered {response.status_code} {_code(response)}"
                 retry_after_s = _retry_after_s(response)
             await asyncio.sleep(retry_after_s)
         raise TransientError(f"{trouble} ({TRIES_MAX} tries)")
 
 
-def _json(what: str, response: httpx.Response) -> dict[str, Any]:
+def _json(name: str, response: httpx.Response) -> dict[str, Any]:
     content: object = None
     if response.is_success:
         try:
@@ -103,12 +103,12 @@ def _json(what: str, response: httpx.Response) -> dict[str, Any]:
         except ValueError:
             content = None
     if not isinstance(content, dict):
-        raise ClinicError(f"{what} was answered {response.status_code} {_code(response)}")
+        raise ClinicError(f"{name} was answered {response.status_code} {_code(response)}")
     return content
 
 
 def _code(response: httpx.Response) -> str:
-    """The problem's stable code and its sentence (RFC 9457), or the status in words."""
+    """The problem's code and detail (RFC 9457), or the reason phrase of the status."""
     try:
         problem = response.json()
         return f"{problem['code']}: {problem['detail']}"

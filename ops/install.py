@@ -1,4 +1,5 @@
-"""Make `.venv` hold what a lock names: `python3 ops/install.py embedded|dev|server`. Instant when it does.
+"""Install a lock's packages into `.venv`: `python3 ops/install.py embedded|dev|load|server`. Instant if done
+before.
 
 Run by the system's Python with nothing installed, so: standard library only, and no syntax newer than
 Python 3.6, or the sentence about a wrong Python could not be printed. Every failure is one sentence on stderr
@@ -20,17 +21,18 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 PYTHON_MIN = (3, 11)
-LOCKS = ("embedded", "dev", "server")
+LOCKS = ("embedded", "dev", "load", "server")
+WITH_KAFKA = ("embedded", "dev")
 FREE_BYTES_MIN = 1500 * 1024 * 1024
 FREE_BYTES_NONE = 50 * 1024 * 1024
 
 
 class InstallError(Exception):
-    """Why the installation cannot go on, as one sentence."""
+    """The installation cannot continue; the message is one sentence."""
 
 
 def check_python(version: "tuple[int, ...]") -> None:
-    """Refuse a Python that is too old."""
+    """Reject a Python that is too old."""
     if version[:2] < PYTHON_MIN:
         raise InstallError(
             f"The clinic needs Python 3.11 or newer and {sys.executable} is {version[0]}.{version[1]}; "
@@ -39,7 +41,7 @@ def check_python(version: "tuple[int, ...]") -> None:
 
 
 def check_venv_module() -> None:
-    """Refuse a Python that cannot make virtual environments, as Debian's without `python3-venv`."""
+    """Reject a Python that cannot create virtual environments, such as Debian's without `python3-venv`."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         raise InstallError(
             "This Python has no venv module: install it (Debian, Ubuntu: apt install python3-venv)."
@@ -47,7 +49,7 @@ def check_venv_module() -> None:
 
 
 def check_disk(free_bytes: int) -> None:
-    """Refuse to begin an installation that the disk cannot hold."""
+    """Reject an installation that does not fit on the disk."""
     if free_bytes < FREE_BYTES_MIN:
         raise InstallError(
             f"The disk is full: {ROOT} has {free_bytes >> 20} MB left "
@@ -56,7 +58,7 @@ def check_disk(free_bytes: int) -> None:
 
 
 def fingerprint(lock: Path) -> str:
-    """Changes with the lock, the project's metadata, the interpreter and the place of the checkout."""
+    """A hash of the lock, the project's metadata, the interpreter and the path of the checkout."""
     digest = hashlib.sha256(lock.read_bytes())
     digest.update((ROOT / "pyproject.toml").read_bytes())
     digest.update(f"{ROOT} {sys.version}".encode())
@@ -64,7 +66,7 @@ def fingerprint(lock: Path) -> str:
 
 
 def install(name: str) -> None:
-    """Bring `.venv` up to `locks/<name>.lock`. What another lock has put there stays."""
+    """Install `locks/<name>.lock` into `.venv`. Packages of other locks stay."""
     check_python(tuple(sys.version_info[:2]))
     lock = ROOT / "locks" / f"{name}.lock"
     stamp = VENV / f"installed-{name}"
@@ -74,17 +76,19 @@ def install(name: str) -> None:
     check_venv_module()
     check_disk(shutil.disk_usage(ROOT).free)
     make_venv()
+    os.environ.update(pip_settings())
     print(f"Installing the packages of locks/{name}.lock …", flush=True)
-    uv("--require-hashes", "-r", str(lock))
+    # Compiled here: if Python cannot write bytecode later, every start would compile everything again.
+    uv("--quiet", "--compile-bytecode", "--require-hashes", "-r", str(lock))
     uv("--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-    if name != "server":
+    if name in WITH_KAFKA:
         fetch = "from ops.embedded import jars; jars.main()"
         run("Kafka's jars could not be fetched.", VENV_PYTHON, "-c", fetch)
     stamp.write_text(wanted)
 
 
 def make_venv() -> None:
-    """A virtual environment of this very Python in this very place, with the pinned uv in it."""
+    """Create a virtual environment of this Python, with the pinned uv, unless it exists."""
     home = VENV / "made-by"
     maker = f"{ROOT} {sys.version}"
     if VENV_PYTHON.exists() and home.exists() and home.read_text() == maker:
@@ -99,18 +103,21 @@ def make_venv() -> None:
 def uv(*arguments: str) -> None:
     """`uv pip install` into `.venv`."""
     command = (VENV / "bin" / "uv", "pip", "install", "--python", VENV_PYTHON)
-    os.environ.update(told_to_pip())
     run("The packages could not be installed.", *command, *arguments)
 
 
-def told_to_pip() -> "dict[str, str]":
-    """What pip is told on this machine about a mirror and certificates, in uv's words."""
+def pip_settings() -> "dict[str, str]":
+    """pip's mirror and certificates on this machine, as variables for uv and for the download of jars."""
     listed = subprocess.run(
         [str(VENV_PYTHON), "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=True
     )
-    told = dict(re.findall(r"\.(index-url|cert)='(.*)'", listed.stdout.decode()))
-    words = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
-    return {words[name]: value for name, value in told.items() if words[name] not in os.environ}
+    values = dict(re.findall(r"\.(index-url|cert)='(.*)'", listed.stdout.decode()))
+    variables = {"UV_DEFAULT_INDEX": "index-url", "SSL_CERT_FILE": "cert", "REQUESTS_CA_BUNDLE": "cert"}
+    return {
+        variable: values[name]
+        for variable, name in variables.items()
+        if name in values and variable not in os.environ
+    }
 
 
 def run(complaint: str, *command: "str | Path") -> None:
@@ -126,10 +133,10 @@ def run(complaint: str, *command: "str | Path") -> None:
 
 
 def check_disk_left() -> None:
-    """Blame a full disk for a failure where there is one."""
-    for place in (ROOT, Path.home(), Path(tempfile.gettempdir())):
-        if place.exists() and shutil.disk_usage(place).free < FREE_BYTES_NONE:
-            raise InstallError(f"The disk is full: nothing is left on the one that holds {place}.")
+    """Raise an error if a full disk explains the failure."""
+    for folder in (ROOT, Path.home(), Path(tempfile.gettempdir())):
+        if folder.exists() and shutil.disk_usage(folder).free < FREE_BYTES_NONE:
+            raise InstallError(f"The disk is full: nothing is left on the one that holds {folder}.")
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""`clinic lag`: how far each service is behind the topics it follows."""
+"""`clinic lag`: how far each service is behind on the topics that it reads."""
 
 import asyncio
 import contextlib
@@ -8,21 +8,32 @@ from dataclasses import asdict, dataclass
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from rich.console import Console
-from rich.table import Table
 
-from booking_worker.event_log import read_on
-from contracts.topics import COMMANDS, EVENTS, LOGIN_CHALLENGES, SECURITY_EVENTS, Topic
+from contracts.fields import rfc3339
+from contracts.topics import (
+    COMMANDS_TOPIC,
+    EVENTS_TOPIC,
+    LOGIN_CHALLENGES_TOPIC,
+    SECURITY_EVENTS_TOPIC,
+    Topic,
+)
 from infra import clock
-from infra.kafka import topic_ids, topic_name
+from infra.kafka.connection import topic_name
+from infra.kafka.reader import read_on
+from infra.kafka.topic_id import topic_ids
 from infra.settings import Settings
-from ops.replay.connection import database, log_reader, quiet
+from ops.connections import database, log_reader, quiet
+from ops.console import console, table
 
 
 @dataclass(frozen=True)
 class Follower:
-    """A service and a topic that it follows; `progress` is the table with its positions."""
+    """A service and a topic that it follows; `progress` is the table with its positions.
 
+    `consumer` names the two together, for orders of an operator.
+    """
+
+    consumer: str
     service: str
     topic: Topic
     progress: str
@@ -34,19 +45,20 @@ class Follower:
 
 
 FOLLOWERS = (
-    Follower("worker", COMMANDS, "booking.partition_progress"),
-    Follower("auditor", EVENTS, "audit.progress"),
-    Follower("auditor", SECURITY_EVENTS, "audit.progress"),
-    Follower("notifier", EVENTS, "notify.progress"),
-    Follower("notifier", LOGIN_CHALLENGES, "notify.progress"),
+    Follower("worker", "worker", COMMANDS_TOPIC, "booking.partition_progress"),
+    Follower("auditor", "auditor", EVENTS_TOPIC, "audit.progress"),
+    Follower("auditor-security", "auditor", SECURITY_EVENTS_TOPIC, "audit.progress"),
+    Follower("notifier", "notifier", EVENTS_TOPIC, "notify.progress"),
+    Follower("notifier-codes", "notifier", LOGIN_CHALLENGES_TOPIC, "notify.progress"),
 )
 
 
 @dataclass(frozen=True)
 class Lag:
-    """A service in a partition. `seconds` is how old the record is that comes next; 0 where none waits.
+    """The lag of a service in a partition. `seconds` is the age of the next record, 0 if there is none.
 
-    `unpublished` are events that are committed and not on their topic yet, as far as is counted.
+    `unpublished` is the number of events that are committed but not known to be on their topic yet.
+    `paused_since` (RFC 3339) and `skips` are an operator's orders.
     """
 
     service: str
@@ -57,11 +69,19 @@ class Lag:
     records: int
     seconds: float
     unpublished: int = 0
+    paused_since: str | None = None
+    skips: Sequence[int] = ()
+
+    @property
+    def orders(self) -> str:
+        """An operator's orders, in words."""
+        said = [f"paused since {self.paused_since}"] if self.paused_since else []
+        return "; ".join(said + [f"skips {offset}" for offset in self.skips])
 
 
 @dataclass(frozen=True)
 class Total:
-    """A service and a topic: the sum of its records, and the oldest of those that come next."""
+    """The lag of a service on a topic: the sum of the records, and the highest age of a next record."""
 
     service: str
     topic: str
@@ -73,35 +93,36 @@ def lag(settings: Settings, as_json: bool) -> None:
     """Print every service's lag, partition by partition, and the sums.
 
     Raises:
-        ClinicError: a server is away, or there is no schema or topic yet.
+        ClinicError: a server is unavailable, or there is no schema or topic yet.
     """
     quiet()
     lags = asyncio.run(all_lags(settings))
     totals = [_total(follower, lags) for follower in FOLLOWERS]
-    unpublished = sum(one.unpublished for one in lags)
+    unpublished = sum(row.unpublished for row in lags)
     if as_json:
         summary = {
-            "partitions": [asdict(one) for one in lags],
+            "partitions": [asdict(row) for row in lags],
             "totals": [asdict(total) for total in totals],
             "unpublished_events": unpublished,
         }
         print(json.dumps(summary, indent=2))
         return
-    columns = ("service", "topic", "partition", "position", "end", "lag", "seconds")
-    table = Table(*columns, box=None, pad_edge=False)
-    for one in lags:
-        numbers = (f"{number:,}" for number in (one.position, one.end, one.records))
-        table.add_row(one.service, one.topic, str(one.partition), *numbers, _seconds(one.seconds))
+    summary_rows = table("service", "topic", "lag", "seconds")
     for total in totals:
-        records = f"{total.records:,}"
-        table.add_row(total.service, total.topic, "all", "", "", records, _seconds(total.seconds))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{unpublished:,} events are committed and not published yet")
+        summary_rows.add_row(total.service, total.topic, f"{total.records:,}", _seconds(total.seconds))
+    partitions = table("service", "topic", "partition", "position", "end", "lag", "seconds", "")
+    for row in sorted(lags, key=lambda row: (-row.seconds, -row.records)):
+        numbers = (f"{number:,}" for number in (row.position, row.end, row.records))
+        seconds = _seconds(row.seconds)
+        partitions.add_row(row.service, row.topic, str(row.partition), *numbers, seconds, row.orders)
+    screen = console()
+    screen.print(summary_rows)
+    screen.print(f"{unpublished:,} committed events are not published yet\n")
+    screen.print(partitions)
 
 
 async def all_lags(settings: Settings) -> list[Lag]:
-    """The same without printing."""
+    """The lags of all services."""
     await topic_ids(settings, sorted({topic_name(settings, follower.topic) for follower in FOLLOWERS}))
     lags = []
     for follower in FOLLOWERS:
@@ -112,27 +133,34 @@ async def all_lags(settings: Settings) -> list[Lag]:
 
 async def _lags(settings: Settings, follower: Follower, consumer: AIOKafkaConsumer) -> list[Lag]:
     topic = topic_name(settings, follower.topic)
-    places = [TopicPartition(topic, number) for number in range(follower.topic.partitions)]
-    begins = await consumer.beginning_offsets(places)
-    # Positions first: what they are behind cannot be more than what is there later.
-    async with database(follower.dsn(settings), connections_max=1) as pool:
+    partitions = [TopicPartition(topic, number) for number in range(follower.topic.partitions)]
+    begins = await consumer.beginning_offsets(partitions)
+    # Positions before ends, so that no lag is negative.
+    async with database(follower.dsn(settings), "clinic-lag", connections_max=1) as pool:
         rows: Sequence[asyncpg.Record] = await pool.fetch(
             f"SELECT * FROM {follower.progress} WHERE topic = $1",  # noqa: S608 (the tables are ours)
             topic,
         )
     by_partition = {row["partition"]: row for row in rows}
-    ends = await consumer.end_offsets(places)
+    ends = await consumer.end_offsets(partitions)
     lags = []
-    for place in places:
-        row, end = by_partition.get(place.partition), ends[place]
+    for partition in partitions:
+        row, end = by_partition.get(partition.partition), ends[partition]
         position = row["next_offset"] if row else 0
-        # What has expired is nobody's to read any more.
-        records = max(end - max(position, begins[place]), 0)
+        # Expired records do not count.
+        records = max(end - max(position, begins[partition]), 0)
         lags.append(
             Lag(
-                *(follower.service, follower.topic.name, place.partition, position, end, records),
-                seconds=await _age_s(consumer, place, end - records, end) if records else 0.0,
+                service=follower.service,
+                topic=follower.topic.name,
+                partition=partition.partition,
+                position=position,
+                end=end,
+                records=records,
+                seconds=await _age_s(consumer, partition, end - records, end) if records else 0.0,
                 unpublished=_unpublished(row),
+                paused_since=rfc3339(row["paused_at"]) if row and row["paused_at"] else None,
+                skips=[offset for offset in row["skips"] if offset >= position] if row else [],
             )
         )
     return lags
@@ -142,21 +170,20 @@ def _unpublished(row: asyncpg.Record | None) -> int:
     return row["event_count"] - row["published_count"] if row and "event_count" in row else 0
 
 
-async def _age_s(consumer: AIOKafkaConsumer, place: TopicPartition, start: int, end: int) -> float:
-    # The next record, by the time it has on the topic: the broker's for commands, the decision's for events.
-    async with contextlib.aclosing(read_on(consumer, place, start, end)) as portions:
+async def _age_s(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int) -> float:
+    # The age of the next record by its timestamp: the broker's for commands, the decision's for events.
+    async with contextlib.aclosing(read_on(consumer, partition, start, end)) as portions:
         async for records in portions:
             appended_s: float = records[0].timestamp / 1000
             return max(round(clock.now().timestamp() - appended_s, 3), 0.0)
-    return 0.0  # markers of transactions, and nothing else
+    return 0.0  # only transaction markers
 
 
 def _total(follower: Follower, lags: list[Lag]) -> Total:
-    some = [one for one in lags if (one.service, one.topic) == (follower.service, follower.topic.name)]
+    service, topic = follower.service, follower.topic.name
+    rows = [row for row in lags if (row.service, row.topic) == (service, topic)]
     return Total(
-        *(follower.service, follower.topic.name),
-        records=sum(one.records for one in some),
-        seconds=max(one.seconds for one in some),
+        service, topic, records=sum(row.records for row in rows), seconds=max(row.seconds for row in rows)
     )
 
 

@@ -1,21 +1,20 @@
-"""`clinic notify`: the notifier's letters, looked at and put back."""
+"""`clinic notify`: list, show and retry notifications."""
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from contracts.fields import rfc3339
-from infra.errors import MisconfiguredError, TransientError
-from infra.postgres import CONNECT_TIMEOUT_S, OUTAGES
+from infra.errors import MisconfiguredError
 from infra.settings import Settings
+from ops.connections import database
+from ops.console import console, table
 
 WIDTH_MIN = 160
 LIST = """
@@ -29,12 +28,12 @@ SELECT n.*, a.version AS latest_version, a.doctor_id, a.starts_at, a.ends_at
 FROM notify.notifications n LEFT JOIN notify.appointments a ON a.id = n.appointment_id
 WHERE n.id = $1
 """
-# `$1` is null for all. The senders are woken: this is no insert, which would do it by itself.
+# `$1` is null for all. Wakes the senders, as only inserts do that by a trigger.
 RETRY = """
 WITH asked AS (
     SELECT n.id, a.ends_at, CASE
         WHEN n.state <> 'undeliverable' THEN n.state
-        WHEN n.version < a.version THEN 'there is a newer version of the appointment'
+        WHEN n.version < a.version THEN 'the appointment has changed since'
         WHEN a.ends_at <= now() THEN 'the visit is over'
         WHEN n.kind = 'login_code' AND n.deadline_at <= now() THEN 'the code has expired'
     END AS hindrance
@@ -54,79 +53,74 @@ LEFT JOIN put_back ON put_back.id = asked.id
 """
 
 
-@contextlib.asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    try:
-        connection = await asyncpg.connect(settings.notifier_dsn, timeout=CONNECT_TIMEOUT_S)
-        try:
-            yield connection
-        finally:
-            await connection.close()
-    except OUTAGES as error:
-        raise TransientError(f"Postgres does not answer: {error}") from error
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        raise MisconfiguredError("The database has no schema yet: run `clinic migrate`.") from None
-    except asyncpg.PostgresError as error:
-        raise MisconfiguredError(f"Postgres refuses: {error}") from error
+def _database(settings: Settings) -> contextlib.AbstractAsyncContextManager[asyncpg.Pool]:
+    return database(settings.notifier_dsn, "clinic-notify", connections_max=1)
 
 
-async def list_letters(settings: Settings, states: Sequence[str], last: int, as_json: bool) -> bool:
-    """Print letters in these states, the latest at the end. Returns whether none is undeliverable.
+async def list_notifications(settings: Settings, states: Sequence[str], last: int, as_json: bool) -> bool:
+    """Print notifications in these states, the latest last. Returns False if any is undeliverable.
 
     Raises:
         ClinicError: Postgres does not answer, or has no schema.
     """
-    async with _database(settings) as database:
-        rows = list(reversed(await database.fetch(LIST, list(states), last)))
+    async with _database(settings) as pool:
+        rows = list(reversed(await pool.fetch(LIST, list(states), last)))
     if as_json:
         print(json.dumps([_plain(row) for row in rows], indent=2))
     else:
-        table = Table("id", "kind", "state", "dated", "next try", "tries", "reason", box=None, pad_edge=False)
-        for column in table.columns[:-1]:
+        listed = table("id", "kind", "state", "dated", "next try", "tries", "reason")
+        for column in listed.columns[:-1]:
             column.no_wrap = True
         for row in rows:
             is_open = row["state"] in ("planned", "sending")
             next_try = rfc3339(row["due_at"].replace(microsecond=0)) if is_open else ""
             dated = rfc3339(row["dated"].replace(microsecond=0))
-            table.add_row(
-                *(str(row["id"]), row["kind"], row["state"], dated, next_try),
-                *(str(row["tries"]), Text(row["reason"] or "")),
+            listed.add_row(
+                str(row["id"]),
+                row["kind"],
+                row["state"],
+                dated,
+                next_try,
+                str(row["tries"]),
+                Text(row["reason"] or ""),
             )
-        console = Console()
-        # Also into a pipe: an id that is cut off is no id.
-        Console(width=max(console.width, WIDTH_MIN)).print(table)
+        screen = console()
+        # Also on a narrow terminal: a truncated id is useless.
+        screen.width = max(screen.width, WIDTH_MIN)
+        screen.print(listed)
     return all(row["state"] != "undeliverable" for row in rows)
 
 
-async def show_letter(settings: Settings, id_: UUID) -> None:
-    """Print a letter's row.
+async def show_notification(settings: Settings, id_: UUID) -> None:
+    """Print a notification's row.
 
     Raises:
-        ClinicError: there is no such letter; or as `list_letters`.
+        ClinicError: there is no such notification; or as `list_notifications`.
     """
-    async with _database(settings) as database:
-        row = await database.fetchrow(SHOW, id_)
+    async with _database(settings) as pool:
+        row = await pool.fetchrow(SHOW, id_)
     if row is None:
-        raise MisconfiguredError(f"There is no letter {id_}.")
+        raise MisconfiguredError(f"No notification {id_}.")
     print(json.dumps(_plain(row), indent=2))
 
 
-async def retry_letters(settings: Settings, ids: Sequence[UUID] | None, as_json: bool) -> bool:
-    """Put letters back, all that are undeliverable by default. Returns whether all that were named could be.
+async def retry_notifications(settings: Settings, ids: Sequence[UUID] | None, as_json: bool) -> bool:
+    """Retry the given notifications, or all undeliverable ones. Returns False if a given one cannot be
+    retried.
 
     Raises:
-        ClinicError: as `list_letters`.
+        ClinicError: as `list_notifications`.
     """
     wanted = None if ids is None else list(ids)
     deadline = timedelta(hours=settings.notice_deadline_hours)
-    async with _database(settings) as database:
-        hindrances = {row["id"]: row["hindrance"] for row in await database.fetch(RETRY, wanted, deadline)}
-    hindrances |= {id_: "there is no such letter" for id_ in ids or () if id_ not in hindrances}
+    async with _database(settings) as pool:
+        hindrances = {row["id"]: row["hindrance"] for row in await pool.fetch(RETRY, wanted, deadline)}
+    hindrances |= {id_: "not found" for id_ in ids or () if id_ not in hindrances}
     if as_json:
         print(json.dumps([{"id": str(id_), "hindrance": why} for id_, why in hindrances.items()], indent=2))
     else:
         for id_, why in hindrances.items():
-            print(f"{id_}: {f'not tried again: {why}' if why else 'will be tried again'}")
+            print(f"{id_}: {f'not retried: {why}' if why else 'will be retried'}")
     return ids is None or not any(hindrances.values())
 
 

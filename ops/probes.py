@@ -1,9 +1,11 @@
-"""Ask each part whether it is there.
+"""Probes: each checks one server or service.
 
-Every probe returns the part's version, or raises `OSError`, `TimeoutError` or `TransientError`.
+Every probe returns the version, or raises `OSError`, `TimeoutError` or `TransientError`.
 """
 
 import asyncio
+import functools
+import ssl
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
@@ -15,7 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra.errors import TransientError
-from infra.kafka import connect
+from infra.kafka.connection import connect, connection
 from infra.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0
@@ -23,15 +25,18 @@ CONNECT_TIMEOUT_S = 3.0
 Probe = Callable[[], Awaitable[str]]
 
 
+def clinic_version() -> str:
+    """The version of this installation."""
+    return version("clinic")
+
+
 async def kafka(settings: Settings) -> str:
-    """A broker answers a metadata request. Its protocol does not tell the release it comes from."""
-    # aiokafka logs an error for each refused connection; a port nobody listens on is not worth one.
+    """A broker answers a metadata request. Returns the number of brokers: the protocol has no version."""
+    # aiokafka logs an error for each refused connection: a closed port is checked first.
     host, _, port = settings.kafka_bootstrap.split(",")[0].rpartition(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.close()
-    client = AIOKafkaClient(
-        bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=int(CONNECT_TIMEOUT_S * 1000)
-    )
+    client = AIOKafkaClient(**connection(settings), request_timeout_ms=int(CONNECT_TIMEOUT_S * 1000))
     try:
         await connect(client.bootstrap())
         brokers = client.cluster.brokers()
@@ -70,7 +75,7 @@ async def redis(url: str) -> str:
 
 
 async def mail(host: str, smtp_port: int, http_port: int) -> str:
-    """The sinks for mails and for text messages listen; the first one greets."""
+    """The sinks for mails and text messages listen, and the mail sink sends its greeting."""
     reader, writer = await asyncio.open_connection(host, smtp_port)
     try:
         greeting = await asyncio.wait_for(reader.readline(), CONNECT_TIMEOUT_S)
@@ -85,11 +90,36 @@ async def mail(host: str, smtp_port: int, http_port: int) -> str:
 
 async def ingress(url: str) -> str:
     """`GET /health/ready` answers 200."""
+    return await _healthy(f"{url}/health/ready")
+
+
+async def not_ready(url: str) -> str | None:
+    """The reason why a consumer cannot do its work, by its `/health/ready`; None if it can."""
+    answer = await _get(f"{url}/health/ready")
+    return None if answer.status_code == httpx.codes.OK else str(answer.json().get("reason", answer.text))
+
+
+async def consumer(url: str) -> str:
+    """`GET /health/live` answers 200, at the `CLINIC_METRICS_URL_…` of a consumer."""
+    return await _healthy(f"{url}/health/live")
+
+
+async def _get(url: str) -> httpx.Response:
     try:
-        async with httpx.AsyncClient(timeout=CONNECT_TIMEOUT_S, trust_env=False) as client:
-            answer = await client.get(f"{url}/health/ready")
+        async with httpx.AsyncClient(timeout=CONNECT_TIMEOUT_S, trust_env=False, verify=_trusted()) as client:
+            return await client.get(url)
     except httpx.HTTPError as error:
         raise TransientError(f"{url} does not answer") from error
+
+
+async def _healthy(url: str) -> str:
+    answer = await _get(url)
     if answer.status_code != httpx.codes.OK:
-        raise TransientError(f"{url} is not ready: {answer.status_code} {answer.text[:200]}")
-    return version("clinic")
+        raise TransientError(f"{url}: {answer.status_code} {answer.text[:200]}")
+    return clinic_version()
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    # Cached: it takes longer than a probe, and a starting service is probed many times a second.
+    return ssl.create_default_context()

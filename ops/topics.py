@@ -1,7 +1,7 @@
-"""`clinic topics`: make the topics of the contract, and report those that are not what it says.
+"""`clinic topics`: creates the topics of the contract and reports those that differ from it.
 
-Nothing here ever changes a topic that exists: more partitions would send a doctor's next command elsewhere,
-and other settings would not bring back what they have already deleted. That is for an operator to decide.
+Existing topics are never changed: more partitions would move a doctor's commands to another one, and other
+settings would not restore deleted records. An operator has to decide that.
 """
 
 import asyncio
@@ -14,29 +14,28 @@ from dataclasses import asdict, dataclass
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
-from rich.console import Console
-from rich.table import Table
 
-from contracts.topics import DAY_MS, DEAD_LETTERS, FOREVER, TOPICS, Topic
+from contracts.topics import DAY_MS, DEAD_LETTERS_TOPIC, FOREVER, TOPICS, Topic
 from infra.errors import MisconfiguredError, TransientError
-from infra.kafka import REQUEST_TIMEOUT_MS, connection, topic_name
+from infra.kafka.connection import REQUEST_TIMEOUT_MS, connection, topic_name
 from infra.settings import Settings
+from ops.console import console, table
 
 READY_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.1
 MESSAGE_BYTES_MAX = 1024 * 1024
-# A dead letter is the original record and some headers: what fitted there has to fit here.
+# A dead letter is the original record with additional headers.
 DEAD_LETTER_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 MINUTE_MS = 60 * 1000
 SEGMENT_MS_MAX = 7 * DAY_MS
-REPLICATED = 3
+IN_SYNC_MIN = 2
 # Kafka's word for "no limit" in every retention setting.
 UNLIMITED = "-1"
 
 
 @dataclass(frozen=True)
 class TopicState:
-    """A topic as it is on the servers. `findings` say what it has and what it should have."""
+    """The state of a topic on the servers. `findings` are its differences from the contract."""
 
     topic: str
     partitions: int
@@ -47,37 +46,37 @@ class TopicState:
 
     @property
     def state(self) -> str:
-        """In a few words, for the table."""
+        """A summary for the table."""
         if self.findings:
             return f"differs: {'; '.join(self.findings)}"
         return "created" if self.created else "as it should be"
 
 
 def topics(settings: Settings, as_json: bool) -> bool:
-    """Make what is missing and print all topics as a table or as JSON. Returns whether there is no finding.
+    """Create missing topics and print all as a table or as JSON. Returns True if there is no finding.
 
     Raises:
         MisconfiguredError, TransientError: as `ensure_topics`, but findings are printed.
     """
-    # aiokafka logs every refused connection; here that is one sentence.
+    # aiokafka logs every refused connection; this command prints one sentence.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     states = asyncio.run(_ensure(settings))
     if as_json:
         print(json.dumps([{**asdict(state), "state": state.state} for state in states], indent=2))
         return not any(state.findings for state in states)
-    table = Table("topic", "partitions", "kept", "timestamp", "state", box=None, pad_edge=False)
+    rows = table("topic", "partitions", "kept", "timestamp", "state")
     for state in states:
         colour = "red" if state.findings else "green"
         kept, text = _duration(state.retention_ms), f"[{colour}]{state.state}[/]"
-        table.add_row(state.topic, str(state.partitions), kept, state.timestamp_type, text)
-    Console().print(table)
+        rows.add_row(state.topic, str(state.partitions), kept, state.timestamp_type, text)
+    console().print(rows)
     return not any(state.findings for state in states)
 
 
 async def ensure_topics(settings: Settings) -> list[str]:
-    """Make the topics that are missing, wait until all have leaders, and check those that were there.
+    """Create missing topics, wait until all have leaders, and check the existing ones.
 
-    Idempotent, also when several processes do it at once. Returns the names of the topics that were made.
+    Idempotent, also if several processes do it at once. Returns the names of the created topics.
 
     Raises:
         MisconfiguredError: a topic is not what the contract says (all findings in one message; it is left as
@@ -102,11 +101,13 @@ async def _ensure(settings: Settings) -> list[TopicState]:
     return [
         TopicState(
             topic=name,
-            partitions=partitions[name],
+            partitions=len(partitions[name]),
             retention_ms=int(configs[name]["retention.ms"]),
             timestamp_type=configs[name]["message.timestamp.type"],
             created=name in created,
-            findings=tuple(_findings(topic, partitions[name], configs[name])),
+            findings=tuple(
+                findings_of(topic, partitions[name], configs[name], settings.kafka_replication_factor)
+            ),
         )
         for name, topic in wanted.items()
     ]
@@ -128,26 +129,30 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _leaders(admin: AIOKafkaAdminClient) -> dict[str, list[int]]:
-    # Of all topics: asking for one by name would make it, where the servers make topics automatically.
+async def _leaders(admin: AIOKafkaAdminClient) -> dict[str, list[tuple[int, int]]]:
+    """The leader of each partition, -1 if there is none, and the number of its replicas."""
+    # Of all topics: a request by name could create the topic, if the servers create topics automatically.
     described = await admin.describe_topics()
     return {
-        topic["topic"]: [partition["leader"] for partition in topic["partitions"]]
+        topic["topic"]: [
+            (partition["leader"], len(partition["replicas"])) for partition in topic["partitions"]
+        ]
         for topic in described
         if not topic["error_code"]
     }
 
 
-async def _all_have_leaders(admin: AIOKafkaAdminClient, wanted: dict[str, Topic]) -> dict[str, int]:
+async def _all_have_leaders(admin: AIOKafkaAdminClient, wanted: dict[str, Topic]) -> dict[str, list[int]]:
+    """Returns the number of replicas of each partition, by topic."""
     while True:
         leaders = await _leaders(admin)
-        if all(leaders.get(name) and min(leaders[name]) >= 0 for name in wanted):
-            return {name: len(leaders[name]) for name in wanted}
+        if all(leaders.get(name) and min(leaders[name])[0] >= 0 for name in wanted):
+            return {name: [replicas for _, replicas in leaders[name]] for name in wanted}
         await asyncio.sleep(POLL_INTERVAL_S)
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, missing: dict[str, Topic]) -> set[str]:
-    """Returns the names of those that this process made, and no other at the same time."""
+    """Returns the names of the topics that this process created, not those of a concurrent one."""
     if not missing:
         return set()
     factor = settings.kafka_replication_factor
@@ -169,19 +174,27 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, missing: dict[
 
 
 def _wanted_configs(topic: Topic, replication_factor: int) -> dict[str, str]:
-    is_dead_letters = topic is DEAD_LETTERS
     configs = {
         "cleanup.policy": "delete",
         "retention.ms": str(topic.retention_ms),
         "retention.bytes": UNLIMITED,
         "message.timestamp.type": topic.timestamp_type,
-        "max.message.bytes": str(DEAD_LETTER_BYTES_MAX if is_dead_letters else MESSAGE_BYTES_MAX),
-        "min.insync.replicas": "2" if replication_factor >= REPLICATED else "1",
+        "max.message.bytes": str(_message_bytes_max(topic)),
+        "min.insync.replicas": str(_in_sync_min(replication_factor)),
+        "unclean.leader.election.enable": "false",
     }
     if topic.retention_ms != FOREVER:
-        # Kafka deletes whole segments: one that stays open for a week would keep 15 minutes for a week.
+        # Kafka deletes whole segments: one that is open for a week would retain 15 minutes for a week.
         configs["segment.ms"] = str(min(topic.retention_ms // 3, SEGMENT_MS_MAX))
     return configs
+
+
+def _message_bytes_max(topic: Topic) -> int:
+    return DEAD_LETTER_BYTES_MAX if topic is DEAD_LETTERS_TOPIC else MESSAGE_BYTES_MAX
+
+
+def _in_sync_min(replication_factor: int) -> int:
+    return min(replication_factor, IN_SYNC_MIN)
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
@@ -196,18 +209,35 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
     return configs
 
 
-def _findings(topic: Topic, partitions: int, configs: dict[str, str]) -> list[str]:
+def findings_of(
+    topic: Topic, replicas: list[int], configs: dict[str, str], replication_factor: int
+) -> list[str]:
+    """What differs from the contract, or would let a broker acknowledge what it may lose.
+
+    `replicas` are the numbers of replicas of each partition.
+    """
     findings = []
-    if partitions != topic.partitions:
-        findings.append(f"has {partitions} partitions and should have {topic.partitions}")
-    must = {"message.timestamp.type": topic.timestamp_type}
+    if len(replicas) != topic.partitions:
+        findings.append(f"has {len(replicas)} partitions and should have {topic.partitions}")
+    if min(replicas) < replication_factor:
+        findings.append(f"has {min(replicas)} replicas of a partition and should have {replication_factor}")
+    must = {"message.timestamp.type": topic.timestamp_type, "unclean.leader.election.enable": "false"}
     if topic.retention_ms == FOREVER:
-        # How long the others are kept is the operator's choice; for these, less is the loss of the log.
+        # The operator may choose the retention of other topics; for these, any limit loses the log.
         must |= {"retention.ms": UNLIMITED, "retention.bytes": UNLIMITED, "cleanup.policy": "delete"}
     findings += [
         f"has {name}={configs[name]} and should have {value}"
         for name, value in must.items()
         if configs[name] != value
+    ]
+    at_least = {
+        "min.insync.replicas": _in_sync_min(replication_factor),
+        "max.message.bytes": _message_bytes_max(topic),
+    }
+    findings += [
+        f"has {name}={configs[name]} and should have {value} or more"
+        for name, value in at_least.items()
+        if int(configs[name]) < value
     ]
     return findings
 

@@ -1,1 +1,1 @@
-"""What `clinic audit` does."""
+"""The commands of `clinic audit`."""

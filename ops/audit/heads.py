@@ -5,29 +5,30 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from auditor.heads import latest_heads, sign_what_is_new
-from auditor.signing import Signer, TrustedKeys, load_public_key
+from auditor.chain.heads import sign_new_heads
+from auditor.chain.signing import Signer, TrustedKeys, load_public_key
 from contracts.audit import HeadFile
 from infra.errors import MisconfiguredError
 from infra.settings import Settings
-from ops.audit.connection import trail
+from ops.connections import database
+from storage.audit import latest_heads
 
 
 async def signed_now(settings: Settings, key_files: Sequence[Path] = ()) -> HeadFile:
-    """A head of every chain as it is now; ends that one of the other keys signed are taken over.
+    """A head of every chain in its current state; ends that an earlier key signed are signed again.
 
     Raises:
         EndError: no trusted key signed the end of a chain.
-        ClinicError: Postgres or the audit key is away.
+        ClinicError: Postgres or the audit key is unavailable.
     """
     signer, keys = Signer.load(settings.audit_key_file), trusted_keys(settings, key_files)
-    async with trail(settings) as pool:
-        await sign_what_is_new(pool, signer, keys)
+    async with database(settings.auditor_dsn, "clinic-audit") as pool:
+        await sign_new_heads(pool, signer, keys)
         return HeadFile(heads=tuple(await latest_heads(pool)))
 
 
 def read_head_file(path: Path) -> HeadFile:
-    """What `clinic audit head` printed.
+    """The output of `clinic audit head`.
 
     Raises:
         MisconfiguredError: the file is missing or holds something else.
@@ -39,7 +40,7 @@ def read_head_file(path: Path) -> HeadFile:
 
 
 def trusted_keys(settings: Settings, key_files: Sequence[Path]) -> TrustedKeys:
-    """The audit key of today, and those of before.
+    """The current audit key and earlier ones.
 
     Raises:
         MisconfiguredError: a file is missing or holds something else.

@@ -1,4 +1,4 @@
-"""Proofs against signed heads, made of the trail, and checked by whoever has no more than a public key."""
+"""Proofs against signed heads: made from the trail, checked with nothing but a public key."""
 
 import contextlib
 import json
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from auditor.chain import entry_hash
-from auditor.merkle import (
+from auditor.chain.hash_chain import entry_hash
+from auditor.chain.merkle import (
     Roots,
     Stretch,
     Tree,
@@ -17,8 +17,8 @@ from auditor.merkle import (
     inclusion_holds,
     inclusion_stretches,
 )
-from auditor.reading import hash_of, hashes, in_order
-from auditor.signing import TrustedKeys
+from auditor.chain.signing import TrustedKeys
+from auditor.reading import hash_of, hashes, read_in_order
 from contracts.audit import (
     Chain,
     ConsistencyProof,
@@ -31,27 +31,29 @@ from contracts.audit import (
 from infra.errors import ClinicError, MisconfiguredError
 from infra.postgres import Connection
 from infra.settings import Settings
-from ops.audit.connection import trail
+from ops.connections import database
 
 _proof_file = TypeAdapter[InclusionProof | ConsistencyProofs](InclusionProof | ConsistencyProofs)
 
 
 class NoProofError(ClinicError):
-    """There is nothing to prove, or the trail does not fit its head."""
+    """There is nothing to prove, or the trail contradicts its head."""
 
 
 async def prove(settings: Settings, chain: Chain, partition: int, number: int) -> InclusionProof:
-    """The proof that an entry is in the tree of the chain's latest head; it holds.
+    """A valid proof that an entry is in the tree of the chain's latest head.
 
     Raises:
-        NoProofError: no head covers the entry, it is gone, or it or another is not that of the head.
-        ClinicError: Postgres is away.
+        NoProofError: no head covers the entry, it was dropped, or an entry does not match the head.
+        ClinicError: Postgres is unavailable.
     """
     async with _snapshot(settings) as connection:
         head = await _latest(connection, chain, partition, number)
         content: str | None = await connection.fetchval(
             "SELECT content FROM audit.entries WHERE chain = $1 AND partition = $2 AND number = $3",
-            *(chain, partition, number),
+            chain,
+            partition,
+            number,
         )
         if content is None:
             raise NoProofError(f"Entry {number} of {chain}/{partition} was dropped, or is missing.")
@@ -66,11 +68,11 @@ async def prove(settings: Settings, chain: Chain, partition: int, number: int) -
 
 
 async def prove_growth(settings: Settings, earlier: HeadFile) -> ConsistencyProofs:
-    """The proofs that the entries of earlier heads are the first ones of the latest heads; they hold.
+    """Valid proofs that the entries of earlier heads are the first ones of the latest heads.
 
     Raises:
         NoProofError: the trail does not begin with the entries of an earlier head.
-        ClinicError: Postgres is away.
+        ClinicError: Postgres is unavailable.
     """
     async with _snapshot(settings) as connection:
         return ConsistencyProofs(proofs=tuple([await _growth(connection, head) for head in earlier.heads]))
@@ -90,11 +92,11 @@ async def _growth(connection: Connection, earlier: SignedHead) -> ConsistencyPro
 @contextlib.asynccontextmanager
 async def _snapshot(settings: Settings) -> AsyncIterator[Connection]:
     async with (
-        trail(settings) as pool,
+        database(settings.auditor_dsn, "clinic-audit") as pool,
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        await in_order(connection)
+        await read_in_order(connection)
         yield connection
 
 
@@ -102,7 +104,9 @@ async def _latest(connection: Connection, chain: Chain, partition: int, size: in
     row = await connection.fetchrow(
         "SELECT * FROM audit.heads WHERE chain = $1 AND partition = $2 AND size >= $3 "
         "ORDER BY size DESC LIMIT 1",
-        *(chain, partition, size),
+        chain,
+        partition,
+        size,
     )
     if row is None:
         raise NoProofError(f"No head of {chain}/{partition} covers entry {size}.")
@@ -111,9 +115,9 @@ async def _latest(connection: Connection, chain: Chain, partition: int, size: in
 
 async def _path(connection: Connection, head: SignedHead, stretches: Sequence[Stretch]) -> list[bytes]:
     roots, tree = Roots(stretches), Tree()
-    async for one in hashes(connection, head.chain, head.partition, head.size):
-        roots.take(one)
-        tree.append(one)
+    async for hash_ in hashes(connection, head.chain, head.partition, head.size):
+        roots.take(hash_)
+        tree.append(hash_)
     if tree.root().hex() != head.root:
         raise NoProofError(
             f"The first {head.size} entries of {head.chain}/{head.partition} are not those of their head: "
@@ -123,7 +127,7 @@ async def _path(connection: Connection, head: SignedHead, stretches: Sequence[St
 
 
 def check(path: Path, keys: TrustedKeys) -> list[str]:
-    """What a file of `prove` or `prove_growth` shows, a sentence each; needs no more than the file and keys.
+    """A sentence for each proof in a file of `prove` or `prove_growth`; needs only the file and the keys.
 
     Raises:
         NoProofError: a proof does not hold, or no trusted key signed its head.
@@ -136,9 +140,11 @@ def check(path: Path, keys: TrustedKeys) -> list[str]:
     if isinstance(proof, InclusionProof):
         _demand(path, keys, proof_holds(proof), proof.head)
         return [f"Entry {proof.number} of {_named(proof.head)} says what the proof says."]
-    for one in proof.proofs:
-        _demand(path, keys, growth_holds(one), one.earlier, one.head)
-    return [f"The first {one.earlier.size} of {_named(one.head)} are as before." for one in proof.proofs]
+    for growth in proof.proofs:
+        _demand(path, keys, growth_holds(growth), growth.earlier, growth.head)
+    return [
+        f"The first {growth.earlier.size} of {_named(growth.head)} are as before." for growth in proof.proofs
+    ]
 
 
 def _demand(path: Path, keys: TrustedKeys, holds: bool, *heads: SignedHead) -> None:
@@ -150,15 +156,15 @@ def _demand(path: Path, keys: TrustedKeys, holds: bool, *heads: SignedHead) -> N
 
 
 def proof_holds(proof: InclusionProof) -> bool:
-    """Whether the proof shows that the entry is in the head's tree; whether the head is genuine, its
-    signature tells."""
+    """True if the proof shows that the entry is in the head's tree. Does not check the head's signature."""
     hash_ = entry_hash(bytes.fromhex(proof.previous_hash), canonical(proof.content))
     root = bytes.fromhex(proof.head.root)
     return inclusion_holds(proof.number - 1, proof.head.size, hash_, _bytes(proof.path), root)
 
 
 def growth_holds(proof: ConsistencyProof) -> bool:
-    """Whether the proof shows that the one head's entries are the other's first ones; see `proof_holds`."""
+    """True if the proof shows that the earlier head's entries are the later head's first; see
+    `proof_holds`."""
     old, new = proof.earlier, proof.head
     return (old.chain, old.partition) == (new.chain, new.partition) and consistency_holds(
         old.size, new.size, _bytes(proof.path), bytes.fromhex(old.root), bytes.fromhex(new.root)
@@ -171,8 +177,8 @@ def _named(head: SignedHead) -> str:
 
 
 def _hex(path: Sequence[bytes]) -> tuple[str, ...]:
-    return tuple(one.hex() for one in path)
+    return tuple(hash_.hex() for hash_ in path)
 
 
 def _bytes(path: Sequence[str]) -> list[bytes]:
-    return [bytes.fromhex(one) for one in path]
+    return [bytes.fromhex(hash_) for hash_ in path]

@@ -1,30 +1,30 @@
-"""`clinic audit`: the trail, checked and taken elsewhere."""
+"""`clinic audit`: verify, export, sign and prune the audit trail."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from ops.cli.options import DATA_DIR, AsJson, DataDir
+from ops.cli.options import DATA_DIR, AsJson, DataDir, command_group
 
-audit = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+audit = command_group()
 
 ChainName = Literal["booking", "security"]
-Chain = Annotated[ChainName | None, typer.Option("--chain", help="this chain only")]
+Chain = Annotated[ChainName | None, typer.Option("--chain", help="only this chain")]
 # `contracts.audit` has the same, but takes time to import.
 PARTITION_MAX = 2**15 - 1
 NUMBER_MAX = 2**63 - 1
 Partition = Annotated[
     int | None,
-    typer.Option("--partition", metavar="N", help="this partition only", min=0, max=PARTITION_MAX),
+    typer.Option("--partition", metavar="N", help="only this partition", min=0, max=PARTITION_MAX),
 ]
 Heads = Annotated[
     list[Path] | None,
-    typer.Option("--head", metavar="FILE", help="what `clinic audit head` printed earlier; may be repeated"),
+    typer.Option("--head", metavar="FILE", help="earlier output of `clinic audit head`; may be repeated"),
 ]
 Keys = Annotated[
     list[Path] | None,
-    typer.Option("--key", metavar="FILE", help="a public key (PEM) that signed earlier; may be repeated"),
+    typer.Option("--key", metavar="FILE", help="an earlier public key (PEM); may be repeated"),
 ]
 
 
@@ -37,13 +37,13 @@ def verify(
     data: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash, column, head and stub; status 1 if something does not fit.
+    """Verify every hash, column, head and stub. Exit status 1 if anything was altered.
 
-    With --head: also that the trail still begins with what it was then.
+    With --head, also verify that the trail is an extension of that earlier one.
     """
     from infra.settings import Settings
-    from ops.audit.verifying import Asked
-    from ops.audit.verifying import verify as check
+    from ops.audit.verify import Asked
+    from ops.audit.verify import verify as check
 
     asked = Asked(chain, partition, head or (), key or ())
     raise typer.Exit(0 if check(Settings.load(data), asked, as_json) else 1)
@@ -51,9 +51,10 @@ def verify(
 
 @audit.command("head")
 def sign_head(key: Keys = None, data: DataDir = DATA_DIR) -> None:
-    """Print a signed head of every chain, to keep elsewhere.
+    """Print a signed head of every chain, to be kept elsewhere.
 
-    With --key, once after the audit key was changed: what the earlier key signed is signed with the new one.
+    After a change of the audit key, run it once with --key and the earlier public key: heads signed by the
+    earlier key are then signed with the new one.
     """
     import asyncio
 
@@ -71,25 +72,25 @@ def export(
         str | None,
         typer.Option(
             metavar="CURSOR|FILE|NUMBER",
-            help="go on after this: the cursor that an export ended with; or an earlier export, cut off or "
-            "not, also the one that --out names; or, with --chain and --partition, an entry's number",
+            help="continue after this: the cursor of an earlier export; or its file, even if cut off, also "
+            "the one that --out names; or, with --chain and --partition, an entry's number",
         ),
     ] = None,
-    gzip: Annotated[bool, typer.Option("--gzip", help="compress")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write there, not to stdout")] = None,
+    gzip: Annotated[bool, typer.Option("--gzip", help="compress the output")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write to this file")] = None,
     data: DataDir = DATA_DIR,
 ) -> None:
-    """Print the trail as NDJSON, and on stderr the cursor to go on from."""
+    """Print the trail as NDJSON, and on stderr the cursor to continue from."""
     import asyncio
     import contextlib
     import sys
 
     from infra.settings import Settings
-    from ops.audit.export import CursorError, Wanted, opened
+    from ops.audit.export import CursorError, ExportScope, opened
     from ops.audit.export import export as write
 
     try:
-        wanted = Wanted.read(chain, partition, since)
+        wanted = ExportScope.read(chain, partition, since)
         target = opened(out, since, compress=gzip) if out else contextlib.nullcontext(sys.stdout.buffer)
     except CursorError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from None
@@ -104,13 +105,13 @@ def prove(
     partition: Annotated[int | None, typer.Argument(min=0, max=PARTITION_MAX)] = None,
     number: Annotated[int | None, typer.Argument(min=1, max=NUMBER_MAX)] = None,
     earlier: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="what `clinic audit head` printed earlier")
+        Path | None, typer.Option("--from", metavar="FILE", help="earlier output of `clinic audit head`")
     ] = None,
     data: DataDir = DATA_DIR,
 ) -> None:
-    """Print the proof that an entry is in the tree of the latest signed head.
+    """Print the proof that the latest signed head covers an entry.
 
-    With --from instead: that the trail still begins with the entries of earlier heads.
+    With --from instead: the proof that the trail is an extension of earlier heads.
     """
     import asyncio
 
@@ -132,15 +133,15 @@ def prove(
 
 @audit.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="what `clinic audit prove` printed")],
+    file: Annotated[Path, typer.Argument(help="output of `clinic audit prove`")],
     key: Annotated[
         list[Path] | None,
-        typer.Option("--key", metavar="FILE", help="the audit key's public half (PEM); may be repeated"),
+        typer.Option("--key", metavar="FILE", help="the public audit key (PEM); may be repeated"),
     ] = None,
     data: DataDir = DATA_DIR,
 ) -> None:
-    """Check a proof, without the database; status 1 if it does not hold."""
-    from auditor.signing import TrustedKeys, load_public_key
+    """Check a proof without the database. Exit status 1 if it is not valid."""
+    from auditor.chain.signing import TrustedKeys, load_public_key
     from infra.settings import Settings
     from ops.audit import proofs
 
@@ -150,10 +151,10 @@ def check(
 
 @audit.command()
 def retain(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Drop the months that are older than the retention; their hashes stay. The auditor does so daily."""
+    """Delete months past retention; their hashes stay. The auditor does so every day."""
     import asyncio
 
     from infra.settings import Settings
-    from ops.audit.retaining import retain as drop
+    from ops.audit.retain import retain as drop
 
     asyncio.run(drop(Settings.load(data), as_json))

@@ -1,22 +1,22 @@
-"""`clinic mail`: what the local sinks received."""
+"""`clinic mail`: messages received by the local sinks."""
 
 from typing import Annotated, Literal
 
 import typer
 
-from ops.cli.options import DATA_DIR, LAST_MAX, AsJson, DataDir
+from ops.cli.options import DATA_DIR, LAST_MAX, AsJson, DataDir, command_group
 
-mail = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+mail = command_group()
 
 
 @mail.command("list")
 def list_(
-    last: Annotated[int, typer.Option(metavar="N", help="the last so many", min=1, max=LAST_MAX)] = 50,
+    last: Annotated[int, typer.Option(metavar="N", help="show the latest N", min=1, max=LAST_MAX)] = 50,
     data: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """List the mails and text messages, the latest at the end."""
-    from ops.mail import list_received
+    """List mails and text messages, the latest last."""
+    from ops.mail.received import list_received
 
     list_received(data, last, as_json)
 
@@ -25,11 +25,11 @@ def list_(
 def show(
     number: Annotated[int, typer.Argument(metavar="N", min=1)],
     part: Annotated[
-        Literal["text", "html", "calendar"] | None, typer.Option(help="this part alone, decoded")
+        Literal["text", "html", "calendar"] | None, typer.Option(help="print only this part, decoded")
     ] = None,
     data: DataDir = DATA_DIR,
 ) -> None:
-    """Print a message as it came."""
-    from ops.mail import show as print_message
+    """Print a message as it was received."""
+    from ops.mail.received import show as print_message
 
     print_message(data, number, part)

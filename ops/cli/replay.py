@@ -1,15 +1,18 @@
-"""`clinic replay`: the two replays."""
+"""`clinic replay`: rebuild the book from its events, or verify its decisions."""
+
+from datetime import datetime
+from typing import Annotated
 
 import typer
 
-from ops.cli.options import DATA_DIR, AsJson, DataDir
+from ops.cli.options import DATA_DIR, AsJson, DataDir, command_group
 
-replay = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+replay = command_group()
 
 
 @replay.command()
 def rebuild(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Fold the events into a database that is empty or behind, and print the state's hash. With no worker."""
+    """Replay events into an empty or older database and print the state's hash. Stop all workers first."""
     from infra.settings import Settings
     from ops.replay.rebuild import rebuild as fold
 
@@ -17,9 +20,33 @@ def rebuild(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
 
 
 @replay.command()
-def verify(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Decide every command again and compare with what was recorded; status 1 if something differs."""
+def verify(
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="report only commands from then on, such as 2026-03-01T00:00:00+01:00",
+        ),
+    ] = None,
+    data: DataDir = DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Decide every command again and compare. Exit status 1 if a recorded decision differs."""
     from infra.settings import Settings
     from ops.replay.verify import verify as check
 
-    raise typer.Exit(0 if check(Settings.load(data), as_json) else 1)
+    raise typer.Exit(0 if check(Settings.load(data), as_json, _instant(since)) else 1)
+
+
+def _instant(text: str | None) -> datetime | None:
+    """An instant in RFC 3339, which has an offset."""
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        found = None
+    if text and (found is None or found.tzinfo is None):
+        raise typer.BadParameter(
+            "an instant with its offset, such as 2026-03-01T00:00:00+01:00", param_hint="--since"
+        )
+    return found

@@ -6,8 +6,8 @@
         await stack.processes["postgres"].kill()      # kill -9, for fault tests
         await stack.processes["postgres"].start()     # back, and answering
 
-Everything stops at the end of the block and the data stays: the same folder can be booted again. Nothing
-restarts a crashed part here; `ops.embedded.supervisor` does, for `clinic up`.
+At the end of the block everything stops and the data stays: the same folder can be started again. Crashed
+processes are not restarted; for `clinic up`, `ops.embedded.supervisor` does that.
 """
 
 from ops.embedded.process import Child, PartFailedError

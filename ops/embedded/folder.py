@@ -1,29 +1,32 @@
 """The data folder: everything one embedded stack keeps, owned by one `clinic up` at a time.
 
-keys/      signing.pem, audit.pem, master.key, …      mode 0600, made on the first start, never changed
+keys/      signing.pem, audit.pem, master.key, …      mode 0600, created on the first start
+           storage/                                   replaced in time, see `ops.keys.storage`
 run/       NAME.pid                                   one per process; `up` holds the lock
 logs/      NAME.log                                   bounded
 kafka/ postgres/ valkey/                              the parts' own data
-mail/ sms/                                            what the sinks received
-ports.json stack.env lock
+mail/ sms/                                            messages that the sinks received
+ports.json stack.env lock staff-login.txt
 """
 
 import fcntl
 import json
 import os
-import secrets
 import shlex
 import shutil
 import socket
-from collections.abc import Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
+from infra import clock
+from infra.crypto.uses import NOTIFIER_USES, read_secrets
 from infra.errors import MisconfiguredError
+from ops import keys
+from ops.keys import write_private
 
+SECRET_BYTES = 24
 FREE_BYTES_MIN = 512 * 1024 * 1024
 PORTS = ("kafka", "kafka-controller", "postgres", "valkey", "http", "smtp", "sms")
 # Below the range from which the kernel takes the ports of outgoing connections.
@@ -79,37 +82,52 @@ class DataFolder:
             self._lock_fd = None
 
     def secret(self, name: str) -> str:
-        """A random secret, URL-safe, kept in `keys/<name>`; made the first time it is asked for."""
-        return self._keep(name, secrets.token_urlsafe(24).encode()).read_text().strip()
+        """A random secret, URL-safe, in `keys/<name>`; created on first use."""
+        return self._keep(name, urlsafe_b64encode(clock.new_secret(SECRET_BYTES))).read_text().strip()
 
     def signing_key_file(self) -> Path:
-        """`keys/signing.pem`: an Ed25519 private key, PKCS #8 PEM."""
-        return self._ed25519_key_file("signing.pem")
+        """`keys/signing.pem`: signs access tokens."""
+        return self._keep("signing.pem", keys.new_signing_keys())
 
     def audit_key_file(self) -> Path:
-        """`keys/audit.pem`: the same for the heads of the audit trail."""
-        return self._ed25519_key_file("audit.pem")
-
-    def _ed25519_key_file(self, name: str) -> Path:
-        key = Ed25519PrivateKey.generate()
-        return self._keep(name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        """`keys/audit.pem`: signs the heads of the audit trail."""
+        return self._keep("audit.pem", keys.new_ed25519_key())
 
     def master_key_file(self) -> Path:
-        """`keys/master.key`: 32 random bytes in hex."""
-        return self._keep("master.key", secrets.token_hex(32).encode())
+        """`keys/master.key`: receipts, fingerprints, notes and login challenges."""
+        return self._keep("master.key", keys.new_secret_key())
+
+    def events_key_file(self) -> Path:
+        """`keys/events.key`: shows that a worker wrote an event."""
+        return self._keep("events.key", keys.new_secret_key())
+
+    def notifier_key_file(self) -> Path:
+        """`keys/notifier.key`: the master key's uses that the notifier needs."""
+        path = self.path / "keys" / "notifier.key"
+        uses = read_secrets(self.master_key_file())
+        write_private(path, json.dumps({use: uses[use].hex() for use in NOTIFIER_USES}).encode() + b"\n")
+        return path
+
+    def storage_key_dir(self) -> Path:
+        """`keys/storage`: the storage keys, which wrap the patients' data keys."""
+        folder = self.path / "keys" / "storage"
+        keys.keep_first_epoch(folder)
+        return folder
 
     def _keep(self, name: str, content: bytes) -> Path:
         path = self.path / "keys" / name
-        if not path.exists():
-            write_private(path, content + b"\n")
+        keys.keep(path, content)
         return path
 
-    def ports(self) -> dict[str, int]:
-        """A port on 127.0.0.1 per part: the remembered one, or a new one where a stranger has taken it."""
+    def ports(self, consumers: Sequence[str] = ()) -> dict[str, int]:
+        """A port on 127.0.0.1 per part: the same as last time, or a new one if another program uses that.
+
+        `consumers` are the services that serve their metrics and health on a port of their own.
+        """
         path = self.path / "ports.json"
         remembered: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
         ports: dict[str, int] = {}
-        for name in PORTS:
+        for name in (*PORTS, *consumers):
             port = remembered.get(name)
             ports[name] = port if port is not None and port_is_free(port) else _pick_port(set(ports.values()))
         if ports != remembered:
@@ -122,19 +140,8 @@ class DataFolder:
         write_private(self.path / "stack.env", "".join(lines).encode())
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 whole or not at all."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-
-
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether nobody listens on the port."""
+    """True if no process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -146,7 +153,7 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 def _pick_port(taken: set[int]) -> int:
     for _ in range(PORT_TRIES_MAX):
-        port = secrets.choice(PORT_RANGE)
+        port = int(clock.jitter(PORT_RANGE.start, PORT_RANGE.stop))
         if port not in taken and port_is_free(port):
             return port
     raise MisconfiguredError(f"No free port between {PORT_RANGE.start} and {PORT_RANGE.stop} on 127.0.0.1.")

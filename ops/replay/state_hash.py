@@ -1,38 +1,37 @@
-"""One number for everything the book holds: two databases with the same hash hold the same."""
+"""A hash of the appointment book: two databases with the same hash have the same content."""
 
 from dataclasses import dataclass
 from hashlib import sha256
 
 from infra.postgres import Connection
+from storage.rows import (
+    APPOINTMENT_COLUMNS,
+    DECISION_COLUMNS,
+    DOCTOR_COLUMNS,
+    TIME_OFF_COLUMNS,
+    EventRow,
+)
 
 TABLE_TIMEOUT_S = 3_600.0
 
-# Every table of the schema `booking`, each row once, in an order that the keys fix.
+# Every table of the schema `booking` that the worker writes, each row once, ordered by key.
 #
-# The position counts as "behind the last command that made an event". Records behind that one (repeats, and
-# what could not be read and has no id) leave no trace in the events; whoever goes on from a rebuilt database
-# reads them again, and they make no event again. The topic's name and id, and how many events are published,
-# are about the servers and not the book.
+# The position is hashed as "after the last command that made an event". Later records (repeats, and records
+# that could not be read and have no id) leave no trace in the events: after a rebuild they are read again,
+# and again make no event. The topic's name and id and the number of published events are not part of the
+# book.
 TABLES = {
-    "doctors": """
-        SELECT id, name, specialty, time_zone, active, visit_types, policy, hours
-        FROM booking.doctors ORDER BY id
-    """,
-    "calendar_versions": "SELECT doctor_id, version FROM booking.calendar_versions ORDER BY doctor_id",
-    "time_off": "SELECT id, doctor_id, starts_at, ends_at, note FROM booking.time_off ORDER BY id",
-    "appointments": """
-        SELECT id, doctor_id, patient_id, visit_type, starts_at, ends_at, occupied, status, version,
-            booked_at, cancelled_by, cancel_reason, reason
-        FROM booking.appointments ORDER BY id
-    """,
-    "decisions": """
-        SELECT command_id, command_type, fingerprint, state, reason, count, partition, "offset", decided_at
-        FROM booking.decisions ORDER BY command_id
-    """,
-    "events": """
-        SELECT partition, sequence, event_id, type, key, subject, command_id, decided_at, traceparent, data
-        FROM booking.events ORDER BY partition, sequence
-    """,
+    "doctors": (DOCTOR_COLUMNS, "id"),
+    "calendar_versions": (("doctor_id", "version"), "doctor_id"),
+    "time_off": (TIME_OFF_COLUMNS, "id"),
+    "appointments": (APPOINTMENT_COLUMNS, "id"),
+    "decisions": (DECISION_COLUMNS, "command_id"),
+    "events": (EventRow._fields, "partition, sequence"),
+}
+QUERIES = {
+    table: f"SELECT {', '.join(columns)} FROM booking.{table} ORDER BY {order}"  # noqa: S608 (our own names)
+    for table, (columns, order) in TABLES.items()
+} | {
     "partition_progress": """
         SELECT p.partition, p.event_count, (e.data -> 'source' ->> 'offset')::bigint + 1
         FROM booking.partition_progress p
@@ -44,20 +43,20 @@ TABLES = {
 
 
 @dataclass(frozen=True)
-class State:
+class BookHash:
     """The hash (hexadecimal), and the number of rows of each table."""
 
     hash: str
     rows: dict[str, int]
 
 
-async def state_of(connection: Connection, topic: str) -> State:
+async def state_of(connection: Connection, topic: str) -> BookHash:
     """SHA-256 over all of the book's rows, as Postgres writes them. `topic` is the commands'.
 
     Streamed, from one snapshot: it may run beside a worker.
 
     Raises:
-        OUTAGES: Postgres is away.
+        OUTAGES: Postgres is unavailable.
     """
     digest, rows = sha256(), {}
 
@@ -66,9 +65,9 @@ async def state_of(connection: Connection, topic: str) -> State:
 
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'")
-        for table, query in TABLES.items():
+        for table, query in QUERIES.items():
             digest.update(f"\n{table}\n".encode())
             arguments = [topic] if table == "partition_progress" else []
             done = await connection.copy_from_query(query, *arguments, output=add, timeout=TABLE_TIMEOUT_S)
             rows[table] = int(done.split()[1])
-    return State(digest.hexdigest(), rows)
+    return BookHash(digest.hexdigest(), rows)

@@ -1,4 +1,4 @@
-"""`clinic mail`: what the sinks of the embedded stack received (`ops.embedded.mail`)."""
+"""`clinic mail`: the messages that the sinks received."""
 
 import email
 import email.policy
@@ -8,19 +8,18 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from infra.errors import MisconfiguredError
-from ops.embedded.mail import MAILS, TEXTS, number_of
+from ops.console import console, table
+from ops.mail import MAILS, TEXTS, number_of
 
 READ = Path("mail") / "cur"  # where mail programs move what they have shown
 
 
 @dataclass(frozen=True)
-class Received:
-    """A message, for the list."""
+class SinkMessage:
+    """A received message, for the list."""
 
     number: int
     channel: str
@@ -30,20 +29,21 @@ class Received:
 
 
 def list_received(data_dir: Path, last: int, as_json: bool) -> None:
-    """Print the last so many messages, the latest at the end."""
+    """Print the last messages, the latest at the end."""
     messages = [_received(path) for path in _kept(data_dir)[-last:]]
     if as_json:
         print(json.dumps([asdict(message) for message in messages], indent=2, ensure_ascii=False))
         return
-    table = Table("N", "received", "by", "to", "subject", box=None, pad_edge=False)
-    for one in messages:
-        # Not markup: it comes from anybody.
-        table.add_row(str(one.number), one.received_at, one.channel, Text(one.to), Text(one.subject))
-    Console().print(table)
+    rows = table("N", "received", "by", "to", "subject")
+    for message in messages:
+        # Plain text, not markup: anybody may have written it.
+        to, subject = (Text(" ".join(text.split())) for text in (message.to, message.subject))
+        rows.add_row(str(message.number), message.received_at, message.channel, to, subject)
+    console().print(rows)
 
 
 def show(data_dir: Path, number: int, part: str | None) -> None:
-    """Print a message as it came; or one of its parts, decoded: `text`, `html`, `calendar`.
+    """Print a message as received, or one of its parts, decoded: `text`, `html`, `calendar`.
 
     Raises:
         MisconfiguredError: there is no such message, or no such part.
@@ -58,7 +58,7 @@ def show(data_dir: Path, number: int, part: str | None) -> None:
     kind = {"text": "text/plain", "html": "text/html", "calendar": "text/calendar"}[part]
     for piece in _parsed(content).walk():
         if piece.get_content_type() == kind:
-            assert isinstance(piece, EmailMessage), "the policy makes these"
+            assert isinstance(piece, EmailMessage), "the policy creates these"
             print(piece.get_content(), end="")
             return
     raise MisconfiguredError(f"Message {number} has no {kind}.")
@@ -74,14 +74,14 @@ def _parsed(content: bytes) -> EmailMessage:
     return email.message_from_bytes(content, _class=EmailMessage, policy=email.policy.default)
 
 
-def _received(path: Path) -> Received:
+def _received(path: Path) -> SinkMessage:
     at = datetime.fromtimestamp(int(path.name.partition(".")[0]) / 1e9, UTC)
     received_at = at.isoformat(timespec="seconds").replace("+00:00", "Z")
     if path.parent.name == TEXTS.name:
         message = json.loads(path.read_bytes())
         # As `sms_request` is by default.
-        return Received(
+        return SinkMessage(
             number_of(path), "sms", received_at, str(message.get("to", "")), str(message.get("text", ""))
         )
     mail = _parsed(path.read_bytes())
-    return Received(number_of(path), "mail", received_at, str(mail["To"]), str(mail["Subject"]))
+    return SinkMessage(number_of(path), "mail", received_at, str(mail["To"]), str(mail["Subject"]))

@@ -7,13 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from aiokafka import ConsumerRecord
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from infra.settings import Settings
-from ops.dead_letters import Letter, Redriven, open_box
-from ops.replay.connection import quiet
+from ops.connections import quiet
+from ops.console import console, table
+from ops.dlq.dead_letters import DeadLetter, Redriven, open_box
 
 
 def show_all(settings: Settings, as_json: bool) -> None:
@@ -23,32 +22,29 @@ def show_all(settings: Settings, as_json: bool) -> None:
     if as_json:
         print(json.dumps([asdict(letter) for letter in letters], indent=2, default=str))
         return
-    columns = (
-        "partition",
-        "offset",
-        "reason",
-        "detail",
-        "from",
-        "type",
-        "command",
-        "set aside",
-        "sent again",
+    rows = table(
+        "partition", "offset", "reason", "detail", "from", "type", "command", "set aside", "sent again"
     )
-    table = Table(*columns, box=None, pad_edge=False)
     for letter in letters:
         source = f"{letter.source_topic} {letter.source_partition}/{letter.source_offset}"
-        cells = (
-            *(str(letter.partition), str(letter.offset), letter.reason, letter.detail, source, letter.type),
-            *(str(letter.command_id or ""), f"{letter.set_aside_at:%Y-%m-%d %H:%M:%S}", letter.again),
+        rows.add_row(
+            str(letter.partition),
+            str(letter.offset),
+            Text(letter.reason),
+            Text(letter.detail),
+            Text(source),
+            Text(letter.type),
+            str(letter.command_id or ""),
+            f"{letter.set_aside_at:%Y-%m-%d %H:%M:%S}",
+            Text(letter.again),
         )
-        table.add_row(*map(Text, cells))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{len(letters):,} dead letters")
+    screen = console()
+    screen.print(rows)
+    screen.print(f"{len(letters):,} dead letters")
 
 
-def show_one(settings: Settings, partition: int, offset: int, as_json: bool) -> None:
-    """Print one, with its headers and value."""
+def show_dead_letter(settings: Settings, partition: int, offset: int, as_json: bool) -> None:
+    """Print a dead letter with its headers and value."""
     quiet()
     letter, record = asyncio.run(_one(settings, partition, offset))
     content: dict[str, Any] = {
@@ -59,7 +55,7 @@ def show_one(settings: Settings, partition: int, offset: int, as_json: bool) -> 
     if as_json:
         print(json.dumps({**asdict(letter), **content}, indent=2, default=str))
         return
-    console = Console(highlight=False)
+    screen = console()
     lines = [
         *asdict(letter).items(),
         ("key", content["key"]),
@@ -67,40 +63,40 @@ def show_one(settings: Settings, partition: int, offset: int, as_json: bool) -> 
         ("value", content["value"]),
     ]
     for name, value in lines:
-        console.print(Text.assemble((name, "bold"), f" {value}"), soft_wrap=True)
+        screen.print(Text.assemble((name, "bold"), f" {value}"), soft_wrap=True)
 
 
-def redrive(settings: Settings, one: tuple[int, int] | None, as_json: bool) -> bool:
-    """Send one letter, or all, again. Returns whether each could be."""
+def redrive(settings: Settings, position: tuple[int, int] | None, as_json: bool) -> bool:
+    """Redrive one dead letter, or all. Returns True if all could be redriven."""
     quiet()
-    done = asyncio.run(_redrive(settings, one))
+    done = asyncio.run(_redrive(settings, position))
     if as_json:
         print(json.dumps([asdict(letter) for letter in done], indent=2, default=str))
     else:
-        table = Table("partition", "offset", "sent as", "", box=None, pad_edge=False)
+        rows = table("partition", "offset", "sent as", "")
         for letter in done:
             colour = "green" if letter.fine else "red"
-            what = Text(letter.what, colour)
-            table.add_row(str(letter.partition), str(letter.offset), str(letter.sent_as or ""), what)
-        Console(highlight=False).print(table)
+            outcome = Text(letter.outcome, colour)
+            rows.add_row(str(letter.partition), str(letter.offset), str(letter.sent_as or ""), outcome)
+        console().print(rows)
     return all(letter.fine for letter in done)
 
 
-async def _all(settings: Settings) -> Sequence[Letter]:
+async def _all(settings: Settings) -> Sequence[DeadLetter]:
     async with open_box(settings) as box:
         return [await box.letter(record) async for record in box.records()]
 
 
-async def _one(settings: Settings, partition: int, offset: int) -> tuple[Letter, ConsumerRecord]:
+async def _one(settings: Settings, partition: int, offset: int) -> tuple[DeadLetter, ConsumerRecord]:
     async with open_box(settings) as box:
         record = await box.record(partition, offset)
         return await box.letter(record), record
 
 
-async def _redrive(settings: Settings, one: tuple[int, int] | None) -> Sequence[Redriven]:
+async def _redrive(settings: Settings, position: tuple[int, int] | None) -> Sequence[Redriven]:
     async with open_box(settings) as box:
-        if one is not None:
-            return [await box.redrive(await box.record(*one))]
+        if position is not None:
+            return [await box.redrive(await box.record(*position))]
         return [await box.redrive(record) async for record in box.records()]
 
 

@@ -1,39 +1,39 @@
-"""`clinic audit verify`: every chain walked, side by side on the machine's cores."""
+"""`clinic audit verify`: verifies the chains in parallel on all cores."""
 
 import asyncio
 import json
 import multiprocessing
 import os
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from auditor.signing import TrustedKeys
-from auditor.verify import Report, verify_chain
+from auditor.chain.signing import TrustedKeys
+from auditor.verify import ChainReport, verify_chain
 from contracts.audit import CHAINED, Chain, SignedHead
+from infra import clock
 from infra.errors import ClinicError
-from infra.kafka import topic_name
+from infra.kafka.connection import topic_name
 from infra.settings import Settings
-from ops.audit.connection import trail
 from ops.audit.heads import read_head_file, trusted_keys
+from ops.connections import database
+from ops.console import console, table
 
-# Fewer are walked here sooner than another process starts.
+# Fewer entries are verified faster than another process starts.
 ENTRIES_ALONE_MAX = 50_000
 
 
 class NothingThereError(ClinicError):
-    """What was asked for is not in the trail."""
+    """The trail lacks the requested chain."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One chain to walk, and the heads of it that were kept elsewhere."""
+    """A chain to verify, and its heads that were kept elsewhere."""
 
     chain: Chain
     partition: int
@@ -42,7 +42,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Asked:
-    """What to verify, None for all, and what to hold it against: `clinic audit head` files, public keys."""
+    """The chains to verify (None: all), and files of `clinic audit head` and public keys to check against."""
 
     chain: str | None = None
     partition: int | None = None
@@ -51,19 +51,19 @@ class Asked:
 
 
 def verify(settings: Settings, asked: Asked, as_json: bool) -> bool:
-    """Print what was checked and found. Returns whether all fits. Raises what `walk` does."""
-    begun = time.monotonic()
+    """Print the results. Returns True if everything verifies. Raises what `walk` raises."""
+    begun = clock.monotonic()
     reports = walk(settings, asked)
-    (_print_json if as_json else _print_table)(reports, time.monotonic() - begun)
+    (_print_json if as_json else _print_table)(reports, clock.monotonic() - begun)
     return all(report.finding is None for report in reports)
 
 
-def walk(settings: Settings, asked: Asked) -> list[Report]:
-    """Check the chains.
+def walk(settings: Settings, asked: Asked) -> list[ChainReport]:
+    """Verify the chains.
 
     Raises:
-        NothingThereError: the partition that is asked for has no entries.
-        ClinicError: Postgres is away, or a file does not hold what it should.
+        NothingThereError: the requested partition has no entries.
+        ClinicError: Postgres is unavailable, or a file has the wrong content.
     """
     keys = trusted_keys(settings, asked.key_files)
     kept = [head for path in asked.head_files for head in read_head_file(path).heads]
@@ -79,9 +79,9 @@ def walk(settings: Settings, asked: Asked) -> list[Report]:
 
 
 async def _tasks(settings: Settings, kept: Sequence[SignedHead]) -> tuple[int, list[Task]]:
-    # Every chain that is mentioned anywhere, so that none can be made to vanish whole. The entries' own
-    # chains are found by jumping from one to the next in the index.
-    async with trail(settings) as pool:
+    # Every chain that any table mentions, so that the removal of a whole chain is detected. Those of the
+    # entries are found by skipping from one to the next in the index.
+    async with database(settings.auditor_dsn, "clinic-audit") as pool:
         rows = await pool.fetch(
             """
             WITH RECURSIVE jumps AS (
@@ -108,12 +108,12 @@ async def _tasks(settings: Settings, kept: Sequence[SignedHead]) -> tuple[int, l
     found = {(Chain(row["chain"]), row["partition"]) for row in rows}
     found |= {(head.chain, head.partition) for head in kept}
     return entries, [
-        Task(*one, tuple(head for head in kept if (head.chain, head.partition) == one))
-        for one in sorted(found)
+        Task(*chain, tuple(head for head in kept if (head.chain, head.partition) == chain))
+        for chain in sorted(found)
     ]
 
 
-def _walk(settings: Settings, keys: TrustedKeys, tasks: Sequence[Task], processes: int) -> list[Report]:
+def _walk(settings: Settings, keys: TrustedKeys, tasks: Sequence[Task], processes: int) -> list[ChainReport]:
     walk = partial(_walk_here, settings, keys.public_keys)
     if processes == 1:
         return walk(tasks)
@@ -121,15 +121,19 @@ def _walk(settings: Settings, keys: TrustedKeys, tasks: Sequence[Task], processe
         return [report for [report] in pool.map(walk, ([task] for task in tasks))]
 
 
-def _walk_here(settings: Settings, public_keys: Sequence[bytes], tasks: Sequence[Task]) -> list[Report]:
+def _walk_here(settings: Settings, public_keys: Sequence[bytes], tasks: Sequence[Task]) -> list[ChainReport]:
     keys = TrustedKeys(public_keys)
 
-    async def walk() -> list[Report]:
-        async with trail(settings) as pool, pool.acquire() as connection:
+    async def walk() -> list[ChainReport]:
+        async with database(settings.auditor_dsn, "clinic-audit") as pool, pool.acquire() as connection:
             return [
                 await verify_chain(
-                    *(connection, task.chain, task.partition),
-                    *(topic_name(settings, CHAINED[task.chain]), keys, task.kept),
+                    connection,
+                    task.chain,
+                    task.partition,
+                    topic_name(settings, CHAINED[task.chain]),
+                    keys,
+                    task.kept,
                 )
                 for task in tasks
             ]
@@ -137,7 +141,7 @@ def _walk_here(settings: Settings, public_keys: Sequence[bytes], tasks: Sequence
     return asyncio.run(walk())
 
 
-def _print_json(reports: Sequence[Report], seconds: float) -> None:
+def _print_json(reports: Sequence[ChainReport], seconds: float) -> None:
     entries = sum(report.entries for report in reports)
     summary = {
         "entries": entries,
@@ -149,13 +153,13 @@ def _print_json(reports: Sequence[Report], seconds: float) -> None:
     print(json.dumps(summary, indent=2))
 
 
-def _print_table(reports: Sequence[Report], seconds: float) -> None:
-    table = Table("chain", "entries", "dropped", "heads", "", box=None, pad_edge=False)
+def _print_table(reports: Sequence[ChainReport], seconds: float) -> None:
+    rows = table("chain", "entries", "dropped", "heads", "skipped", "")
     for report in reports:
-        state = f"[red]{report.finding}[/]" if report.finding else "[green]fits[/]"
-        figures = (f"{number:,}" for number in (report.entries, report.dropped, report.heads))
-        table.add_row(f"{report.chain}/{report.partition}", *figures, state)
-    console = Console(highlight=False)
-    console.print(table)
+        state = Text(report.finding, "red") if report.finding else Text("fits", "green")
+        figures = (f"{number:,}" for number in (report.entries, report.dropped, report.heads, report.skipped))
+        rows.add_row(f"{report.chain}/{report.partition}", *figures, state)
+    screen = console()
+    screen.print(rows)
     entries = sum(report.entries for report in reports)
-    console.print(f"{entries:,} entries in {seconds:.1f} s, {entries / seconds:,.0f} per second")
+    screen.print(f"{entries:,} entries in {seconds:.1f} s, {entries / seconds:,.0f} per second")

@@ -1,31 +1,36 @@
-"""`clinic dlq`: what could not be decided, looked at and, after a fix, sent again.
+"""Dead letters: reads them from their topic and, after a fix, redrives them.
 
-The command of a dead letter has its terminal decision, *failed*, and keeps it. So what is sent again is
-another command, whose id follows from the first one's: sent twice, it is decided once. What had no id that
-could be read has no decision, and is sent with its own.
+The command of a dead letter has the final decision *failed*. So it is redriven as another command, whose id
+is derived from the original id, so that it is decided once even if it is redriven twice. A record whose id
+could not be read has no decision, and is redriven with its own id.
 """
 
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from booking_worker.event_log import read_on
-from contracts.command_resource import State
-from contracts.commands import BlockTime, BookAppointment, Command, RegisterDoctor, made_id
+from contracts.cloudevents import command_headers, command_key, decode_command
+from contracts.commands import BlockTime, BookAppointment, Command, RegisterDoctor, derived_id
 from contracts.dead_letters import DeadLetterReason, UndecodableError, dead_letter_headers, origin_of
-from contracts.envelope import command_headers, command_key, decode_command
-from contracts.topics import COMMANDS, DEAD_LETTERS
+from contracts.decision import State
+from contracts.envelope import Message
+from contracts.fields import or_newer
+from contracts.topics import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC
 from infra import clock
 from infra.errors import MisconfiguredError
-from infra.kafka import bounds, start_producer, topic_name
+from infra.kafka.connection import topic_name
+from infra.kafka.partitioner import partition_of
+from infra.kafka.producer import start_producer
+from infra.kafka.reader import bounds, read_on
 from infra.settings import Settings
-from ops.replay.connection import database, log_reader, servers_answer
+from ops.connections import database, log_reader, readable_failures
 
 _NO_ERROR = UndecodableError(DeadLetterReason.NO_ENVELOPE, "")
 ADDED_HEADERS = len(dead_letter_headers(_NO_ERROR, "", UUID(int=0), 0, 0))
@@ -33,8 +38,8 @@ NOT_SENT_AGAIN = "no"
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A dead letter, and where it came from. `again` is what became of sending it again."""
+class DeadLetter:
+    """A dead letter and its source. `again` is the state of the command that it was redriven as."""
 
     partition: int
     offset: int
@@ -51,82 +56,82 @@ class Letter:
 
 @dataclass(frozen=True)
 class Redriven:
-    """What was done with a letter. `sent_as` is the id of the command that it was sent as."""
+    """The result of redriving a dead letter. `sent_as` is the id of the new command."""
 
     partition: int
     offset: int
     fine: bool
-    what: str
+    outcome: str
     sent_as: UUID | None = None
 
 
 def original_headers(record: ConsumerRecord) -> list[tuple[str, bytes]]:
-    """The headers that the record came with, without those that were added when it was set aside."""
+    """The original headers, without those that were added to the dead letter."""
     headers = list(record.headers)
     return headers[:-ADDED_HEADERS] if origin_of(headers) else headers
 
 
 def decoded(record: ConsumerRecord) -> Command | UndecodableError:
-    """What today's code reads in a letter."""
+    """The command in a dead letter as the current code reads it, or the error."""
     try:
-        return decode_command(record.key, record.value, original_headers(record))
+        return decode_command(Message(record.key, record.value, original_headers(record)))
     except UndecodableError as error:
         return error
 
 
 def as_another(command: Command) -> Command:
-    """The same once more, under an id that follows from its own, as do the ids of what it makes.
+    """The same request under an id derived from its own, as are the ids of the rows it creates.
 
-    Actor and fingerprint are the same: it is what they asked for.
+    Actor and fingerprint are kept.
     """
     id_ = uuid5(command.command_id, "redrive")
     changes: dict[str, Any] = {"command_id": id_}
     match command:
         case BookAppointment():
-            changes["appointment_id"] = made_id(id_, "appointment")
+            changes["appointment_id"] = derived_id(id_, "appointment")
         case BlockTime():
-            changes["time_off_id"] = made_id(id_, "time-off")
-        case RegisterDoctor() if command.doctor_id == made_id(command.command_id, "doctor"):
-            changes["doctor_id"] = made_id(id_, "doctor")
+            changes["time_off_id"] = derived_id(id_, "time-off")
+        case RegisterDoctor() if command.doctor_id == derived_id(command.command_id, "doctor"):
+            changes["doctor_id"] = derived_id(id_, "doctor")
     return command.model_copy(update=changes)
 
 
 class DeadLetterBox:
-    """The dead letters, the decisions of their commands, and the commands' topic to send them to."""
+    """Access to the dead letters, to the decisions of their commands, and to the commands' topic."""
 
     def __init__(
         self, settings: Settings, pool: asyncpg.Pool, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer
     ) -> None:
-        self._topic = topic_name(settings, DEAD_LETTERS)
-        self._commands = topic_name(settings, COMMANDS)
+        self._topic = topic_name(settings, DEAD_LETTERS_TOPIC)
+        self._commands = topic_name(settings, COMMANDS_TOPIC)
         self._pool = pool
         self._consumer = consumer
         self._producer = producer
 
     async def records(self) -> AsyncIterator[ConsumerRecord]:
-        """All that there are now, partition after partition."""
-        for number in range(DEAD_LETTERS.partitions):
-            place = TopicPartition(self._topic, number)
-            async for records in read_on(self._consumer, place, *await bounds(self._consumer, place)):
+        """All dead letters, partition by partition."""
+        for number in range(DEAD_LETTERS_TOPIC.partitions):
+            partition = TopicPartition(self._topic, number)
+            async for records in read_on(self._consumer, partition, *await bounds(self._consumer, partition)):
                 for record in records:
                     yield record
 
     async def record(self, partition: int, offset: int) -> ConsumerRecord:
-        """One of them.
+        """The record at an offset.
 
         Raises:
             MisconfiguredError: there is none.
         """
-        if 0 <= partition < DEAD_LETTERS.partitions:
-            place = TopicPartition(self._topic, partition)
-            begin, end = await bounds(self._consumer, place)
+        if 0 <= partition < DEAD_LETTERS_TOPIC.partitions:
+            source = TopicPartition(self._topic, partition)
+            begin, end = await bounds(self._consumer, source)
             if begin <= offset < end:
-                async for records in read_on(self._consumer, place, offset, offset + 1):
+                async for records in read_on(self._consumer, source, offset, offset + 1):
                     return records[0]
         raise MisconfiguredError(f"There is no dead letter at partition {partition}, offset {offset}.")
 
-    async def letter(self, record: ConsumerRecord) -> Letter:
-        """What there is to say of a record."""
+    async def letter(self, record: ConsumerRecord) -> DeadLetter:
+        """The dead letter that a record of the topic holds."""
         origin, read = origin_of(record.headers), decoded(record)
         again = NOT_SENT_AGAIN
         if read.command_id is not None:
@@ -134,10 +139,11 @@ class DeadLetterBox:
             own = await self._state(read.command_id)
             again = state or (own if own not in (None, State.FAILED) else None) or NOT_SENT_AGAIN
         type_ = dict(original_headers(record)).get("ce_type") or b""
-        return Letter(
-            *(record.partition, record.offset),
+        return DeadLetter(
+            partition=record.partition,
+            offset=record.offset,
             reason=origin.reason if origin else "",
-            detail=origin.detail if origin else "no worker has set this aside",
+            detail=origin.detail if origin else "not written by a worker",
             source_topic=origin.topic if origin else "",
             source_partition=origin.partition if origin else None,
             source_offset=origin.offset if origin else None,
@@ -148,45 +154,46 @@ class DeadLetterBox:
         )
 
     async def redrive(self, record: ConsumerRecord) -> Redriven:
-        """Send its command again, if today's code can read it and it was not decided meanwhile."""
-        place, read = (record.partition, record.offset), decoded(record)
+        """Send the command again if the current code can read it and it has not been decided since."""
+        read, outcome = decoded(record), partial(Redriven, record.partition, record.offset)
         if origin_of(record.headers) is None:
-            return Redriven(*place, fine=False, what="no worker has set this aside")
+            return outcome(fine=False, outcome="not written by a worker")
         if isinstance(read, UndecodableError):
-            return Redriven(*place, fine=False, what=f"still cannot be read: {read}")
+            return outcome(fine=False, outcome=f"still cannot be read: {read}")
         own = await self._state(read.command_id)
         if own not in (None, State.FAILED):
-            return Redriven(*place, fine=True, what=f"another record of its command was {own}")
+            return outcome(fine=True, outcome=f"another record of its command was {own}")
         command = read if own is None else as_another(read)
         if known := await self._state(command.command_id):
-            return Redriven(*place, fine=True, what=f"sent before: {known}", sent_as=command.command_id)
+            return outcome(fine=True, outcome=f"sent before: {known}", sent_as=command.command_id)
         sent = await self._producer.send_and_wait(
             self._commands,
             command.model_dump_json().encode(),
             key=command_key(command),
             headers=command_headers(command, clock.now()),
+            partition=partition_of(command_key(command)),
         )
-        what = f"sent to partition {sent.partition}, offset {sent.offset}"
-        return Redriven(*place, fine=True, what=what, sent_as=command.command_id)
+        position = f"sent to partition {sent.partition}, offset {sent.offset}"
+        return outcome(fine=True, outcome=position, sent_as=command.command_id)
 
-    async def _state(self, command_id: UUID) -> State | None:
+    async def _state(self, command_id: UUID) -> State | str | None:
         state = await self._pool.fetchval(
             "SELECT state FROM booking.decisions WHERE command_id = $1", command_id
         )
-        return State(state) if state else None
+        return or_newer(State, state) if state else None
 
 
 @contextlib.asynccontextmanager
 async def open_box(settings: Settings) -> AsyncIterator[DeadLetterBox]:
-    """The box, on the servers in the settings.
+    """Open the dead letters on the servers in the settings.
 
     Raises:
-        ClinicError: a server is away, or there is no schema or topic yet.
+        ClinicError: a server is unavailable, or there is no schema or topic yet.
     """
     async with (
-        database(settings.worker_dsn, connections_max=1) as pool,
-        log_reader(settings, DEAD_LETTERS, committed=True) as consumer,
-        servers_answer(),
+        database(settings.worker_dsn, "clinic-dlq", connections_max=1) as pool,
+        log_reader(settings, DEAD_LETTERS_TOPIC, committed=True) as consumer,
+        readable_failures(),
         contextlib.AsyncExitStack() as exits,
     ):
         producer = await start_producer(settings, "clinic-dlq")

@@ -1,4 +1,4 @@
-"""Connections for replays, lags and dead letters, with failures that an operator can read."""
+"""Connections for the operator's commands, with readable error messages."""
 
 import contextlib
 import logging
@@ -9,35 +9,37 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from booking_worker.event_log import start_consumer
 from contracts.topics import Topic
 from infra.errors import MisconfiguredError, TransientError
-from infra.postgres import OUTAGES, open_pool
+from infra.kafka.reader import start_consumer
+from infra.postgres import CONFLICTS, OUTAGES, open_pool
 from infra.settings import Settings
 
 CONNECTIONS_MAX = 4
 
 
 def quiet() -> None:
-    """Findings are printed; what libraries and services would log beside them is not."""
+    """Silence the logs of libraries and services: the command prints its results."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @contextlib.asynccontextmanager
-async def servers_answer() -> AsyncIterator[None]:
-    """Inside, what the servers raise becomes a sentence.
+async def readable_failures() -> AsyncIterator[None]:
+    """Convert errors of the servers into readable sentences.
 
     Raises:
-        TransientError: one of them does not answer.
+        TransientError: a server does not answer, or other transactions hold the rows.
         MisconfiguredError: Postgres refuses, or the database has no schema yet.
     """
     try:
         yield
-    except OUTAGES as error:
-        raise TransientError(f"A server does not answer: {error or type(error).__name__}") from error
+    except CONFLICTS as error:
+        raise TransientError("Other transactions hold the rows: try again later.") from error
     except KafkaError as error:
         raise TransientError(f"Kafka does not answer: {error}") from error
+    except OUTAGES as error:
+        raise TransientError(f"A server does not answer: {error or type(error).__name__}") from error
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         raise MisconfiguredError("The database has no schema yet: run `clinic migrate`.") from None
     except asyncpg.PostgresError as error:
@@ -46,14 +48,16 @@ async def servers_answer() -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def database(
-    dsn: str, server_settings: dict[str, str] | None = None, connections_max: int = CONNECTIONS_MAX
+    dsn: str,
+    name: str,
+    *,
+    connections_max: int = CONNECTIONS_MAX,
+    server_settings: dict[str, str] | None = None,
 ) -> AsyncIterator[asyncpg.Pool]:
-    """A few connections. Raises what `servers_answer` does."""
+    """A pool of a few connections; `name` shows in `pg_stat_activity`. Raises as `readable_failures`."""
     async with (
-        servers_answer(),
-        await open_pool(
-            dsn, "clinic-replay", connections_max=connections_max, server_settings=server_settings
-        ) as pool,
+        readable_failures(),
+        await open_pool(dsn, name, connections_max=connections_max, server_settings=server_settings) as pool,
     ):
         yield pool
 
@@ -64,9 +68,9 @@ async def log_reader(
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of a topic, outside of any group. `committed`: of one that is written in transactions.
 
-    Raises what `servers_answer` does.
+    Raises as `readable_failures`.
     """
-    async with servers_answer():
+    async with readable_failures():
         consumer = await start_consumer(settings, "clinic-replay", topic, committed=committed)
         try:
             yield consumer

@@ -1,7 +1,7 @@
 """`clinic seed demo`: a small clinic, sent through the real commands.
 
-Every command has a fixed Idempotency-Key, so that a second run changes nothing and an interrupted one is
-completed. The days are those of the first run, read back from the hours that it has set.
+Every command has a fixed Idempotency-Key, so that a second run changes nothing and completes an interrupted
+one. Its dates are those of the first run, read from the hours that were set.
 """
 
 from collections import Counter
@@ -17,9 +17,9 @@ from rich.progress import Progress
 
 from contracts.refusals import Reason
 from infra import clock
-from infra.background import all_of
+from infra.jobs import all_of
 from infra.settings import Settings
-from ops.commands import Answer, Sender
+from ops.commands import DecidedCommand, Sender
 from ops.tokens import register_patients, staff_token
 
 IN_FLIGHT_MAX = 20
@@ -52,17 +52,33 @@ VISIT_TYPES = (
 )
 PATIENTS = tuple(
     f"{name}@example.com"
-    for name in (
-        *("ada.keller", "ben.okafor", "carla.mendes", "david.brandt", "elif.yilmaz", "felix.huber"),
-        *("greta.sand", "hugo.martin", "ines.costa", "jonas.vogt", "kira.petrova", "liam.byrne"),
-        *("mara.schulz", "nils.berg", "olga.dvorak", "paul.richter", "rosa.fontana", "samir.aziz"),
-        *("tilda.nyman", "viktor.lang"),
-    )
+    for name in [
+        "ada.keller",
+        "ben.okafor",
+        "carla.mendes",
+        "david.brandt",
+        "elif.yilmaz",
+        "felix.huber",
+        "greta.sand",
+        "hugo.martin",
+        "ines.costa",
+        "jonas.vogt",
+        "kira.petrova",
+        "liam.byrne",
+        "mara.schulz",
+        "nils.berg",
+        "olga.dvorak",
+        "paul.richter",
+        "rosa.fontana",
+        "samir.aziz",
+        "tilda.nyman",
+        "viktor.lang",
+    ]
 )
 
 
 @dataclass(frozen=True)
-class Visit:
+class DemoVisit:
     """One appointment to make: indexes into `DOCTORS` and `PATIENTS`, and the slot's local day and time."""
 
     number: int
@@ -72,7 +88,7 @@ class Visit:
     start: time
 
 
-def visits() -> Iterator[Visit]:
+def visits() -> Iterator[DemoVisit]:
     """The 240 appointments: 48 per doctor, 12 per patient, 3 to 7 on a doctor's day.
 
     The steps are chosen so that no patient is in two places at once, or sees a doctor twice on one day.
@@ -80,7 +96,7 @@ def visits() -> Iterator[Visit]:
     for doctor in range(len(DOCTORS)):
         for number in range(APPOINTMENTS_PER_DOCTOR):
             day, start = divmod((37 * number + 64 * doctor) % SLOTS_PER_DOCTOR, len(STARTS))
-            yield Visit(
+            yield DemoVisit(
                 number=doctor * APPOINTMENTS_PER_DOCTOR + number + 1,
                 doctor=doctor,
                 patient=(number + APPOINTMENTS_PER_DOCTOR * doctor) % len(PATIENTS),
@@ -93,7 +109,7 @@ async def seed_demo(settings: Settings, say: Callable[[str], None] = print) -> N
     """Send the demo data to `settings.url`; a progress bar on a terminal, and one line for `say` at the end.
 
     Raises:
-        ClinicError: a command was refused or failed, or nobody answers; the next run goes on from there.
+        ClinicError: a command was refused or failed, or the ingress does not answer; a new run continues.
     """
     console = Console()
     headers = {"Authorization": f"Bearer {staff_token(settings)}"}
@@ -115,11 +131,11 @@ class _Demo:
         self._advance = advance
 
     async def seed(self) -> str:
-        """Send everything; the summary for the operator."""
+        """Send all commands and return a summary."""
         patient_ids = await register_patients(self._settings, PATIENTS)
         doctor_ids = await all_of(self._register(number) for number in range(1, len(DOCTORS) + 1))
         schedules = await all_of(self._sender.get(f"/v1/doctors/{id_}/schedule") for id_ in doctor_ids)
-        monday = _first_monday(schedules) or self._next_monday()
+        monday = _first_monday(schedules) or next_monday(self._settings)
         await all_of(self._open(number, id_, monday) for number, id_ in enumerate(doctor_ids, 1))
         zones = [ZoneInfo(schedule["time_zone"]) for schedule in schedules]
         doctors = list(zip(doctor_ids, zones, strict=True))
@@ -150,14 +166,14 @@ class _Demo:
             for weekday in range(1, 6)
             for opens, closes in OPENINGS
         ]
-        # The Monday is part of the key: a run that was killed before anybody could read its hours back is
-        # followed by one with another Monday.
+        # The Monday is part of the key, because a run that was killed before it set any hours may be followed
+        # by one with another Monday.
         key = f"demo-schedule-{number}-{monday}"
         await self._confirmed("PUT", f"/v1/doctors/{doctor_id}/schedule", key, {"hours": hours})
 
     async def _book(
-        self, visit: Visit, doctor_id: UUID, zone: ZoneInfo, patient_id: UUID, monday: date
-    ) -> Answer:
+        self, visit: DemoVisit, doctor_id: UUID, zone: ZoneInfo, patient_id: UUID, monday: date
+    ) -> DecidedCommand:
         starts_at = datetime.combine(monday + timedelta(days=visit.day), visit.start, zone)
         body = {
             "doctor_id": str(doctor_id),
@@ -172,19 +188,21 @@ class _Demo:
         self._advance()
         return answer
 
-    async def _confirmed(self, method: str, path: str, key: str, body: object) -> Answer:
+    async def _confirmed(self, method: str, path: str, key: str, body: object) -> DecidedCommand:
         answer = await self._sender.send(method, path, key, body)
         answer.must_be_confirmed()
         self._advance()
         return answer
 
-    def _next_monday(self) -> date:
-        today = clock.now().astimezone(ZoneInfo(self._settings.time_zone)).date()
-        return today + timedelta(days=8 - today.isoweekday())
+
+def next_monday(settings: Settings) -> date:
+    """The next Monday at the clinic, never today."""
+    today = clock.now().astimezone(ZoneInfo(settings.time_zone)).date()
+    return today + timedelta(days=8 - today.isoweekday())
 
 
 def _first_monday(schedules: list[dict[str, list[dict[str, str]]]]) -> date | None:
-    # What most hours say: somebody may have changed a demo doctor's hours since.
+    # The most frequent Monday: a demo doctor's hours may have been changed since.
     mondays = Counter(
         hours["valid_from"]
         for schedule in schedules
@@ -194,12 +212,12 @@ def _first_monday(schedules: list[dict[str, list[dict[str, str]]]]) -> date | No
     return date.fromisoformat(mondays.most_common(1)[0][0]) if mondays else None
 
 
-def _is_over(answer: Answer) -> bool:
-    """Whether the time was over, as when an interrupted run is taken up days later: that is no failure."""
+def _is_over(answer: DecidedCommand) -> bool:
+    """True if the time is in the past, as when a run is continued days later: that is not a failure."""
     return answer.refusal_reason == Reason.IN_THE_PAST
 
 
-def _summary(answers: list[Answer]) -> str:
+def _summary(answers: list[DecidedCommand]) -> str:
     booked = [answer for answer in answers if not _is_over(answer)]
     new = sum(not answer.replayed for answer in booked)
     over = len(answers) - len(booked)

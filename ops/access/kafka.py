@@ -1,0 +1,126 @@
+"""Rights of the services on Kafka's topics, groups and transactions, which aiokafka's admin client lacks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.admin import CreateAclsRequest
+
+from contracts.topics import (
+    COMMANDS_TOPIC,
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    LOGIN_CHALLENGES_TOPIC,
+    SECURITY_EVENTS_TOPIC,
+)
+from infra.errors import MisconfiguredError, TransientError
+from infra.kafka.connection import REQUEST_TIMEOUT_MS, connection
+from infra.settings import Settings
+
+ALLOW = 3
+ANY_HOST = "*"
+
+
+class ResourceKind(IntEnum):
+    """Kinds of resource (KIP-11)."""
+
+    TOPIC = 2
+    GROUP = 3
+    TRANSACTION = 5
+
+
+class Operation(IntEnum):
+    """Both include DESCRIBE."""
+
+    READ = 3
+    WRITE = 4
+
+
+class Pattern(IntEnum):
+    """How a name is compared (KIP-290)."""
+
+    LITERAL = 3
+    PREFIXED = 4
+
+
+@dataclass(frozen=True)
+class Right:
+    """Something that a service may do. The name goes without the clinic's namespace."""
+
+    kind: ResourceKind
+    name: str
+    operation: Operation
+    pattern: Pattern = Pattern.LITERAL
+
+
+def _topics(operation: Operation, *names: str) -> tuple[Right, ...]:
+    return tuple(Right(ResourceKind.TOPIC, name, operation) for name in names)
+
+
+def _groups(*names: str) -> tuple[Right, ...]:
+    return tuple(Right(ResourceKind.GROUP, name, Operation.READ) for name in names)
+
+
+COMMANDS, EVENTS, LETTERS = COMMANDS_TOPIC.name, EVENTS_TOPIC.name, DEAD_LETTERS_TOPIC.name
+SECURITY, CHALLENGES = SECURITY_EVENTS_TOPIC.name, LOGIN_CHALLENGES_TOPIC.name
+RIGHTS = {
+    "ingress": (
+        *_topics(Operation.WRITE, COMMANDS, SECURITY, CHALLENGES),
+        # A patient is forgotten when the commands' log holds nothing of theirs that is undecided.
+        *_topics(Operation.READ, COMMANDS),
+    ),
+    "worker": (
+        *_topics(Operation.READ, COMMANDS, EVENTS, LETTERS),
+        *_topics(Operation.WRITE, EVENTS, LETTERS),
+        *_groups("booking-worker"),
+        # One of each partition's dead letters.
+        Right(ResourceKind.TRANSACTION, f"{LETTERS}-", Operation.WRITE, Pattern.PREFIXED),
+    ),
+    "auditor": (*_topics(Operation.READ, EVENTS, SECURITY), *_groups("auditor", "auditor-security")),
+    "notifier": (*_topics(Operation.READ, EVENTS, CHALLENGES), *_groups("notifier", "notifier-codes")),
+}
+"""The rights of each service, whose user has its name. The operator is one of Kafka's super users."""
+
+
+async def grant_topics(settings: Settings, services: Sequence[str]) -> dict[str, int]:
+    """Give the services their rights; those that they have stay. Returns the number of rights of each.
+
+    Where nobody logs in to Kafka (SASL), there is nothing to give.
+
+    Raises:
+        TransientError: no broker answers.
+        MisconfiguredError: the cluster has no authorizer, or refuses.
+    """
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return dict.fromkeys(services, 0)
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await admin.start()
+        for service in services:
+            for request in _requests(settings.namespace, service):
+                answer = await admin._send_request(request)
+                for code, message in answer.creation_responses:
+                    if code:
+                        raise MisconfiguredError(
+                            f"Kafka does not give {service} its rights: {message or for_code(code).__name__}"
+                        )
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise TransientError(f"Kafka does not answer: {error}") from error
+    finally:
+        await admin.close()
+    return {service: len(RIGHTS[service]) for service in services}
+
+
+def _requests(namespace: str, service: str) -> Iterator[CreateAclsRequest]:
+    for right in RIGHTS[service]:
+        yield CreateAclsRequest(
+            right.kind,
+            f"{namespace}{right.name}",
+            right.pattern,
+            f"User:{service}",
+            ANY_HOST,
+            right.operation,
+            ALLOW,
+        )
