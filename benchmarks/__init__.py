@@ -1,1 +1,1 @@
-"""What the running stack can do: `python -m benchmarks` prints figures and asserts nothing."""
+"""Benchmarks of the running stack: `python -m benchmarks` prints figures and asserts nothing."""

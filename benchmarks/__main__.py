@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--data DIR] [--seconds S] [--json] [NAME …]`."""
+"""`python -m benchmarks [--data DIR] [--seconds S] [--json] [--compare] [NAME …]`.
+
+Ratios go to `benchmarks/RESULTS.md`, or with `--compare` are compared with those that it keeps.
+"""
 
 import argparse
 import sys
@@ -6,11 +9,14 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import appointments, audit, backlog, bookings, fixture, notify, reads, report, stack, storm
+from benchmarks import report, results
+from benchmarks.http import appointments, background, bookings, fixture, reads, storm
+from benchmarks.services import audit, backlog, notify
+from benchmarks.stack import running
 from infra.errors import ClinicError
 from infra.settings import DEFAULT_DATA_DIR, Settings
 
-NAMES = ("bookings", "reads", "appointments", "storm", "backlog", "audit", "notify")
+NAMES = ("bookings", "reads", "appointments", "storm", "backlog", "audit", "notify", "background")
 OVER_HTTP = {
     "bookings": bookings.measure,
     "reads": reads.measure,
@@ -35,6 +41,8 @@ async def _measure(
         figures += await audit.measure(settings, data_dir, _say)
     if "notify" in names:
         figures += await notify.measure(settings, data_dir, _say)
+    if "background" in names:
+        figures += await background.measure(_say, seconds)
     return figures
 
 
@@ -49,19 +57,28 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA_DIR, help="its data folder")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each part over HTTP")
     parser.add_argument("--commands", type=int, default=backlog.COMMANDS, help="length of the backlog")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="name the ratios that fell by more than 20 %%; status 1 if any did",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     try:
-        settings = stack.find(options.data)
         names = options.names or list(NAMES)
+        settings = Settings.load(options.data) if names == ["background"] else running.find(options.data)
         figures = uvloop.run(_measure(settings, options.data, names, options.seconds, options.commands))
     except ClinicError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("Interrupted.")
     (report.print_json if options.json else report.print_tables)(figures)
+    if not options.compare:
+        results.keep(figures)
+    elif falls := results.falls(figures):
+        sys.exit("Worse by more than 20 %:\n  " + "\n  ".join(falls))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,16 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """A figure divided by one of the same run on the same machine, so that runs can be compared."""
+
+    name: str
+    value: float
+    better: str = "higher"
+    """`higher` or `lower`."""
+
+
+@dataclass(frozen=True)
 class Figure:
     """One line of the report.
 
@@ -34,6 +44,7 @@ class Figure:
     cpu_percent: dict[str, float] = field(default_factory=dict)
     unexpected: dict[str, int] = field(default_factory=dict)
     goals: tuple[Goal, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
 
 
 def percentiles_ms(latencies_s: Sequence[float]) -> dict[str, float]:
@@ -60,13 +71,15 @@ def print_json(figures: Sequence[Figure]) -> None:
 
 
 def print_tables(figures: Sequence[Figure]) -> None:
-    """Print two tables per section: the figures beside their goals, and who used the CPU meanwhile."""
+    """Print two tables per section: the figures with their goals, and the CPU usage."""
     console = Console()
     console = Console(width=max(console.width, WIDTH_MIN), highlight=False)
     for section in dict.fromkeys(figure.section for figure in figures):
         ours = [figure for figure in figures if figure.section == section]
         console.print(f"\n[bold]{section}[/]")
         console.print(_figures(ours))
+        for ratio in (ratio for figure in ours for ratio in figure.ratios):
+            console.print(f"[dim]ratio[/] {ratio.name}: {ratio.value:.2f} [dim]({ratio.better} is better)[/]")
         if any(figure.cpu_percent for figure in ours):
             console.print(_cpu(ours))
 
@@ -81,7 +94,7 @@ def _figures(figures: Sequence[Figure]) -> Table:
     table.add_column("not as expected")
     for figure in figures:
         goals = ", ".join(f"[{'green' if goal.reached else 'red'}]{goal.text}[/]" for goal in figure.goals)
-        unexpected = ", ".join(f"{count} × {what}" for what, count in figure.unexpected.items())
+        unexpected = ", ".join(f"{count} × {answer}" for answer, count in figure.unexpected.items())
         cells = [_number(figure.values[name]) if name in figure.values else "" for name in names]
         table.add_row(figure.name, *cells, goals, unexpected)
     return table

@@ -109,10 +109,10 @@ class Connection(asyncio.Protocol):
             if head_end < 0:
                 return
             head = self._received[: head_end + 2].lower()
-            place = head.find(_LENGTH)
-            assert place >= 0, "the ingress tells every body's length"
+            position = head.find(_LENGTH)
+            assert position >= 0, "the ingress tells every body's length"
             self._body_at = head_end + 4
-            length = int(head[place + len(_LENGTH) : head.index(b"\r\n", place + 2)])
+            length = int(head[position + len(_LENGTH) : head.index(b"\r\n", position + 2)])
             self._size = self._body_at + length
         if len(self._received) >= self._size:
             self._finish(int(self._received[9:12]), self._received[self._body_at : self._size])

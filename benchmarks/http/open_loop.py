@@ -1,27 +1,15 @@
 """The open loop: requests that have a time, sent then, whatever became of those before."""
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
-from benchmarks.http_load import CONNECTIONS_MAX, LAST_ANSWER_TIMEOUT_S, Connection, Samples, connect
+from benchmarks.http.load import CONNECTIONS_MAX, LAST_ANSWER_TIMEOUT_S, Connection, Samples, connect
 
-# Now and then arrivals come close together, as in life; the same ones in every run.
-SEED = 20_261_125
 READY_CONNECTIONS = 8
 
 Planned = tuple[float, bytes, Samples]
 """When to send (seconds from the start), what, and where its answer is noted."""
-
-
-def arrivals(per_s: float, seconds: float) -> Iterator[float]:
-    """Times of a Poisson process, in seconds from the start."""
-    chance = random.Random(SEED)
-    at_s = chance.expovariate(per_s)
-    while at_s < seconds:
-        yield at_s
-        at_s += chance.expovariate(per_s)
 
 
 class _Pool:

@@ -1,25 +1,25 @@
 """The auditor catching up with a backlog of events, then `clinic audit verify` over what it wrote."""
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 
-from benchmarks.cpu import CpuMeter
-from benchmarks.events import append_events
 from benchmarks.report import Figure, at_least
-from benchmarks.scratch import environment, scratch_database, scratch_topics
-from contracts.topics import EVENTS
+from benchmarks.services.events import append_events
+from benchmarks.stack.scratch import environment, scratch_database, scratch_topics
+from benchmarks.stack.service import service_process
+from contracts.topics import EVENTS_TOPIC
 from infra import clock
 from infra.errors import ClinicError
 from infra.settings import Settings
+from ops.load.cpu import CpuMeter
 
 AUDITOR = "auditor over a backlog"
 VERIFY = "clinic audit verify"
@@ -28,7 +28,6 @@ CAUGHT_UP_PER_S_MIN = 10_000
 VERIFIED_PER_S_MIN = 100_000
 DONE_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.02
-STOP_TIMEOUT_S = 10.0
 
 
 async def measure(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> list[Figure]:
@@ -38,17 +37,17 @@ async def measure(settings: Settings, data_dir: Path, say: Callable[[str], None]
         ClinicError: the auditor did not catch up, or what it wrote does not verify.
     """
     run = f"bench_{clock.new_id().hex[:8]}"
-    per_partition = ENTRIES // EVENTS.partitions
+    per_partition = ENTRIES // EVENTS_TOPIC.partitions
     async with (
-        scratch_topics(settings, f"{run}-") as there,
-        scratch_database(there, run) as there,
+        scratch_topics(settings, f"{run}-") as scratch,
+        scratch_database(scratch, run) as scratch,
     ):
         say(f"appending {ENTRIES:,} events …")
-        await append_events(there, per_partition, clock.now() - timedelta(seconds=per_partition))
+        await append_events(scratch, per_partition, clock.now() - timedelta(seconds=per_partition))
         say("the auditor over them …")
-        caught_up, cpu = await _catch_up(there, data_dir)
+        caught_up, cpu = await _catch_up(scratch, data_dir)
         say("verifying …")
-        verified, verify_cpu = await _verify(there, data_dir)
+        verified, verify_cpu = await _verify(scratch, data_dir)
     section = f"Audit trail of {ENTRIES:,} events"
     return [
         Figure(section, AUDITOR, caught_up, cpu, goals=(at_least(caught_up, "per_s", CAUGHT_UP_PER_S_MIN),)),
@@ -61,7 +60,7 @@ async def measure(settings: Settings, data_dir: Path, say: Callable[[str], None]
 async def _catch_up(settings: Settings, data_dir: Path) -> tuple[dict[str, float], dict[str, float]]:
     database = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
     try:
-        async with _auditor(settings) as process, asyncio.timeout(DONE_TIMEOUT_S):
+        async with service_process("auditor", settings) as process, asyncio.timeout(DONE_TIMEOUT_S):
             # From its first transaction on: starting Python and joining the group is not catching up.
             first = await _kept(database, process, 1)
             began_s, meter = time.perf_counter(), CpuMeter(data_dir, {AUDITOR: process.pid})
@@ -84,31 +83,15 @@ async def _kept(database: asyncpg.Connection, process: asyncio.subprocess.Proces
         await asyncio.sleep(POLL_INTERVAL_S)
 
 
-@contextlib.asynccontextmanager
-async def _auditor(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "run", "auditor"),
-        env={**os.environ, **environment(settings)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-
 async def _verify(settings: Settings, data_dir: Path) -> tuple[dict[str, float], dict[str, float]]:
     meter = CpuMeter(data_dir)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "audit", "verify", "--json"),
+        sys.executable,
+        "-m",
+        "ops.cli",
+        "audit",
+        "verify",
+        "--json",
         env={**os.environ, **environment(settings)},
         stdout=asyncio.subprocess.PIPE,
     )

@@ -4,15 +4,16 @@ No log, no events, no idempotency, nobody to authenticate. Inserts that meet in 
 for each other; Postgres ends such a deadlock after a second, and whom it chose is answered 503. With
 `ON CONFLICT DO NOTHING` they do not wait.
 
-`python -m benchmarks.direct` serves it on the port and database that the settings name.
+`python -m benchmarks.http.direct` serves it on the port and database that the settings name.
 """
 
 import asyncio
 import contextlib
+import itertools
 import os
 import sys
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +22,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Response
 from pydantic import BaseModel
 
-from benchmarks.scratch import environment
+from benchmarks.stack.scratch import environment, free_port, scratch_database
 from infra.errors import ClinicError
 from infra.settings import Settings
 
@@ -109,7 +110,9 @@ async def served(settings: Settings) -> AsyncIterator[int]:
     await database.execute(SCHEMA)
     await database.close()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.direct"),
+        sys.executable,
+        "-m",
+        "benchmarks.http.direct",
         env={**os.environ, **environment(settings)},
         stdin=asyncio.subprocess.DEVNULL,
     )
@@ -120,6 +123,29 @@ async def served(settings: Settings) -> AsyncIterator[int]:
         if process.returncode is None:
             process.kill()  # it may have hundreds of requests left
         await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def on_its_own(settings: Settings) -> AsyncIterator[tuple[str, Iterator[bytes]]]:
+    """The endpoint on a scratch database: its address, and requests that each book a free slot."""
+    async with scratch_database(settings, f"bench_direct_{uuid4().hex[:8]}") as scratch:
+        scratch = scratch.model_copy(update={"port": free_port(), "url": ""})
+        async with served(scratch):
+            yield f"http://127.0.0.1:{scratch.port}", _free_slots(scratch.port)
+
+
+def _free_slots(port: int) -> Iterator[bytes]:
+    head = f"POST {PATHS['INSERT … ON CONFLICT DO NOTHING']} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
+    doctors = [uuid4() for _ in range(48)]
+    starts_at = datetime(2030, 1, 1, tzinfo=UTC)
+    for number in itertools.count():
+        slot = (starts_at + number // len(doctors) * VISIT).isoformat()
+        body = (
+            f'{{"doctor_id":"{doctors[number % len(doctors)]}","patient_id":"{uuid4()}",'
+            f'"visit_type":"visit","starts_at":"{slot}"}}'
+        )
+        lines = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        yield (head + lines + body).encode()
 
 
 async def _until_it_listens(process: asyncio.subprocess.Process, port: int) -> None:

@@ -1,6 +1,7 @@
-"""Databases and topics that exist only for a benchmark, on the stack's own servers."""
+"""Databases, topics and ports that exist only for a benchmark, on the stack's own servers."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 
 from contracts.topics import TOPICS
-from infra.kafka import connection, topic_name
+from infra.kafka.connection import connection, topic_name
 from infra.settings import Settings
 from ops.migrate import migrate
 from ops.topics import ensure_topics
@@ -23,12 +24,12 @@ def in_database(dsn: str, database: str) -> str:
 
 @asynccontextmanager
 async def scratch_database(settings: Settings, database: str) -> AsyncIterator[Settings]:
-    """An empty database with the clinic's schema; removed at the end, whoever is connected."""
+    """An empty database with the clinic's schema; removed at the end, even if clients are connected."""
     owner = settings.postgres_dsn.get_secret_value()
     server = await asyncpg.connect(owner)
     try:
         await server.execute(f'CREATE DATABASE "{database}"')
-        there = settings.model_copy(
+        scratch = settings.model_copy(
             update={
                 "postgres_dsn": SecretStr(in_database(owner, database)),
                 "postgres_dsn_ingress": SecretStr(in_database(settings.ingress_dsn, database)),
@@ -37,10 +38,10 @@ async def scratch_database(settings: Settings, database: str) -> AsyncIterator[S
                 "postgres_dsn_notifier": SecretStr(in_database(settings.notifier_dsn, database)),
             }
         )
-        await asyncio.to_thread(migrate, there)
+        await asyncio.to_thread(migrate, scratch)
         # So that whatever is measured next begins with the same write-ahead log.
         await server.execute("CHECKPOINT")
-        yield there
+        yield scratch
     finally:
         await server.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
         await server.close()
@@ -49,14 +50,14 @@ async def scratch_database(settings: Settings, database: str) -> AsyncIterator[S
 @asynccontextmanager
 async def scratch_topics(settings: Settings, namespace: str) -> AsyncIterator[Settings]:
     """The contract's topics under a namespace of their own; removed at the end."""
-    there = settings.model_copy(update={"namespace": namespace})
+    scratch = settings.model_copy(update={"namespace": namespace})
     admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     try:
-        await ensure_topics(there)
-        yield there
+        await ensure_topics(scratch)
+        yield scratch
     finally:
-        await admin.delete_topics([topic_name(there, topic) for topic in TOPICS])
+        await admin.delete_topics([topic_name(scratch, topic) for topic in TOPICS])
         await admin.close()
 
 
@@ -66,3 +67,11 @@ def environment(settings: Settings) -> dict[str, str]:
         name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in settings
     }
     return {f"CLINIC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

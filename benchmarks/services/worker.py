@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import socket
-import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,17 +14,17 @@ import asyncpg
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.cpu import CpuMeter
-from benchmarks.scratch import environment
+from benchmarks.stack.scratch import free_port
+from benchmarks.stack.service import service_process
 from infra.errors import ClinicError
 from infra.settings import Settings
+from ops.load.cpu import CpuMeter
 
 NAME = "backlog worker"
 ASSIGNED = "partitions assigned"
 START_TIMEOUT_S = 30.0
 DECIDED_PER_S_MIN = 1_000
 DONE_TIMEOUT_S_MIN = 60.0
-STOP_TIMEOUT_S = 10.0
 POLL_INTERVAL_S = 0.02
 LAST_LINES = 5
 
@@ -53,7 +50,7 @@ async def work_off(settings: Settings, data_dir: Path, ends: dict[int, int]) -> 
     Raises:
         ClinicError: it ended, or did not reach them in time.
     """
-    settings = settings.model_copy(update={"metrics_port": _free_port()})
+    settings = settings.model_copy(update={"metrics_port": free_port()})
     database = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
     try:
         async with _process(settings) as worker:
@@ -102,27 +99,16 @@ class _Worker:
 
 @asynccontextmanager
 async def _process(settings: Settings) -> AsyncIterator[_Worker]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "run", "worker"),
-        env={**os.environ, **environment(settings)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    worker = _Worker(process)
-    listening = asyncio.create_task(worker.listen())
+    pipe = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+    listening = None
     try:
-        yield worker
+        async with service_process("worker", settings, **pipe) as process:
+            worker = _Worker(process)
+            listening = asyncio.create_task(worker.listen())
+            yield worker
     finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        await listening
+        if listening is not None:
+            await listening  # to the end of its output
 
 
 async def _decided(database: asyncpg.Connection, ends: dict[int, int]) -> bool:
@@ -151,18 +137,15 @@ async def _transactions(settings: Settings) -> tuple[float, float]:
     async with httpx.AsyncClient(trust_env=False) as client:
         text = (await client.get(f"http://{settings.host}:{settings.metrics_port}/metrics")).text
     [family] = [
-        one for one in text_string_to_metric_families(text) if one.name == "clinic_transaction_seconds"
+        sample
+        for sample in text_string_to_metric_families(text)
+        if sample.name == "clinic_transaction_seconds"
     ]
-    buckets = [(float(one.labels["le"]), one.value) for one in family.samples if "le" in one.labels]
+    buckets = [
+        (float(sample.labels["le"]), sample.value) for sample in family.samples if "le" in sample.labels
+    ]
     total = buckets[-1][1]
     return total, next(bound for bound, count in buckets if count == total)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _memory_mb_max(pid: int) -> float:

@@ -5,11 +5,12 @@ import itertools
 import time
 from collections.abc import Iterator
 
-from benchmarks.cpu import CpuMeter
-from benchmarks.fixture import CONFIRMED, FREE_SLOTS, Clinic
-from benchmarks.http_load import Samples, closed_loop
-from benchmarks.open_loop import Planned, arrivals, open_loop
-from benchmarks.report import Figure, at_least, at_most, percentiles_ms
+from benchmarks.http.fixture import CONFIRMED, FREE_SLOTS, LIVE, Clinic, head
+from benchmarks.http.load import Samples, closed_loop
+from benchmarks.http.open_loop import Planned, open_loop
+from benchmarks.report import Figure, Ratio, at_least, at_most, percentiles_ms
+from ops.load.cpu import CpuMeter
+from ops.load.mix import arrivals
 
 SECTION = "Availability reads: a week of one doctor, 6 doctors and 4 weeks by turns"
 CLIENTS = 10
@@ -24,7 +25,11 @@ async def measure(clinic: Clinic, seconds: float) -> list[Figure]:
     quiet, cpu = await _reads(clinic, seconds)
     values = {"per_s": quiet.per_s, **percentiles_ms(quiet.latencies_s)}
     goals = (at_least(values, "per_s", READS_PER_S_MIN), at_most(values, "p95_ms", READS_P95_MS_MAX))
-    figure = Figure(SECTION, f"{CLIENTS} clients, closed loop", values, cpu, dict(quiet.unexpected), goals)
+    bare = itertools.repeat(head("GET", "/health/live", clinic.settings) + b"\r\n")
+    live = await closed_loop(clinic.url, CLIENTS, bare, LIVE, seconds / 2, WARM_UP_S)
+    ratios = (Ratio("availability reads / GET /health/live", quiet.per_s / live.per_s),)
+    name = f"{CLIENTS} clients, closed loop"
+    figure = Figure(SECTION, name, values, cpu, dict(quiet.unexpected), goals, ratios)
     return [figure, *await _reads_while_booking(clinic, seconds)]
 
 

@@ -1,7 +1,7 @@
 """The bare ceiling of the worker: what it wrote, written again with nothing around it.
 
 The same rows, in the same tables, in the same transactions (a row's `xmin` tells which one made it), one
-connection per partition side by side, one statement per transaction. No Kafka, no reading, no deciding.
+connection per partition concurrently, one statement per transaction. No Kafka, no reading, no deciding.
 """
 
 import asyncio
@@ -101,8 +101,8 @@ def _statement(columns: dict[str, list[tuple[str, str]]]) -> str:
     number, inserts = 0, []
     for table, found in columns.items():
         names = ", ".join(f'"{name}"' for name, _ in found)
-        arrays = ", ".join(f"${number + place}::{type_}[]" for place, (_, type_) in enumerate(found, 1))
+        arrays = ", ".join(f"${number + index}::{type_}[]" for index, (_, type_) in enumerate(found, 1))
         number += len(found)
         inserts.append(f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})")
-    first = ", ".join(f"part_{place} AS ({insert})" for place, insert in enumerate(inserts[:-1]))
+    first = ", ".join(f"part_{index} AS ({insert})" for index, insert in enumerate(inserts[:-1]))
     return f"WITH {first} {inserts[-1]}"

@@ -1,11 +1,8 @@
-"""The notifier over a backlog: letters planned, mails delivered to the sink, login codes meanwhile."""
+"""The notifier with a backlog: planning, delivery of mails to the sink, and login codes during that."""
 
 import asyncio
-import contextlib
-import os
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,23 +10,26 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from benchmarks.cpu import CpuMeter
-from benchmarks.events import append_to, bookings
 from benchmarks.report import Figure, at_least, at_most, percentiles_ms
-from benchmarks.scratch import environment, scratch_database, scratch_topics
-from contracts.challenges import LoginChallenge, Secret, challenge_headers, challenge_key, secret_key
+from benchmarks.services.events import append_to, bookings
+from benchmarks.stack.scratch import scratch_database, scratch_topics
+from benchmarks.stack.service import service_process
+from contracts.challenges import LoginChallenge, Secret, secret_key
+from contracts.cloudevents import challenge_headers, challenge_key
 from contracts.doctors import Policy, VisitType
 from contracts.events import DoctorRegistered, Fact
-from contracts.topics import EVENTS, LOGIN_CHALLENGES
+from contracts.topics import EVENTS_TOPIC, LOGIN_CHALLENGES_TOPIC
 from infra import clock
 from infra.errors import ClinicError
-from infra.kafka import start_producer, topic_name
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import start_producer
 from infra.keys import Keys
 from infra.postgres import open_pool
-from infra.profiles import Profile
 from infra.redis import connect
 from infra.settings import Settings
-from ingress.patients import Patients
+from ops.load.cpu import CpuMeter
+from storage.patients import Patients
+from storage.profiles import Profile
 
 NAME = "notifier"
 PLANNED_EVENTS = 60_000
@@ -37,13 +37,12 @@ MAILS = 6_000
 CODES = 60
 CODES_PER_S = 10.0
 PATIENTS = 500
-# Both reminders of each, and no confirmation: the events are too old for one.
-LETTERS_PER_EVENT = 2
+# Both reminders of each; the events are too old for a confirmation.
+PLANNED_PER_EVENT = 2
 MAILS_PER_S_MIN = 500
 CODE_P95_MS_MAX = 2_000
 DONE_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.02
-STOP_TIMEOUT_S = 10.0
 
 
 async def measure(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> list[Figure]:
@@ -54,28 +53,30 @@ async def measure(settings: Settings, data_dir: Path, say: Callable[[str], None]
     """
     run = f"bench_{clock.new_id().hex[:8]}"
     async with (
-        scratch_topics(settings, f"{run}-") as there,
-        scratch_database(there, run) as there,
+        scratch_topics(settings, f"{run}-") as scratch,
+        scratch_database(scratch, run) as scratch,
     ):
-        there = there.model_copy(
+        scratch = scratch.model_copy(
             update={"smtp_connections": 24, "smtp_rate_per_s": 100_000.0, "sms_url": None}
         )
-        patients = await _patients(there)
+        patients = await _patients(scratch)
         say(f"appending {PLANNED_EVENTS:,} events …")
-        await _append(there, PLANNED_EVENTS, clock.now() - timedelta(days=4), patients, first=1)
-        database = await asyncpg.connect(there.postgres_dsn.get_secret_value())
+        await _append(scratch, PLANNED_EVENTS, clock.now() - timedelta(days=4), patients, first=1)
+        database = await asyncpg.connect(scratch.postgres_dsn.get_secret_value())
         try:
             say("planning …")
-            planned = await _timed(there, data_dir, database, LETTERS_PER_EVENT * PLANNED_EVENTS, PLANNED)
+            planned = await _timed(scratch, data_dir, database, PLANNED_PER_EVENT * PLANNED_EVENTS, PLANNED)
             say(f"appending {MAILS:,} events …")
-            await _append(there, MAILS, clock.now(), patients, first=PLANNED_EVENTS // EVENTS.partitions + 2)
+            await _append(
+                scratch, MAILS, clock.now(), patients, first=PLANNED_EVENTS // EVENTS_TOPIC.partitions + 2
+            )
             say("delivering …")
-            mails = await _timed(there, data_dir, database, MAILS, SENT)
+            mails = await _timed(scratch, data_dir, database, MAILS, SENT)
             say("login codes …")
-            codes = await _codes(there, database, patients)
+            codes = await _codes(scratch, database, patients)
         finally:
             await database.close()
-    section = f"Letters of {PLANNED_EVENTS + MAILS:,} bookings"
+    section = f"Notifications of {PLANNED_EVENTS + MAILS:,} bookings"
     return [
         Figure(section, "planned, of the events of bookings", *planned),
         Figure(section, "mails to the sink", *mails, goals=(at_least(mails[0], "per_s", MAILS_PER_S_MIN),)),
@@ -97,7 +98,7 @@ async def _timed(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """From the first to the last: starting Python and joining the group is not the work."""
     try:
-        async with notifier(settings) as process, asyncio.timeout(DONE_TIMEOUT_S):
+        async with service_process("notifier", settings) as process, asyncio.timeout(DONE_TIMEOUT_S):
             first = await _reached(database, process, query, 1)
             began_s, meter = time.perf_counter(), CpuMeter(data_dir, {NAME: process.pid})
             await _reached(database, process, query, count)
@@ -119,30 +120,8 @@ async def _reached(
         await asyncio.sleep(POLL_INTERVAL_S)
 
 
-@contextlib.asynccontextmanager
-async def notifier(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A notifier in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "run", "notifier"),
-        env={**os.environ, **environment(settings)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-
 async def _patients(settings: Settings) -> list[UUID]:
-    keys = Keys.load(settings.master_key_file)
+    keys = Keys.load(settings)
     async with await open_pool(settings.ingress_dsn, "benchmarks", connections_max=4) as pool:
         patients = Patients(pool, keys)
         profiles = [Profile(f"{uuid4().hex}@example.org", name="Ada Example") for _ in range(PATIENTS)]
@@ -158,7 +137,7 @@ async def _append(
         await asyncio.gather(
             *(
                 append_to(settings, producer, number, first, _facts(number, count, decided_at, patients))
-                for number in range(EVENTS.partitions)
+                for number in range(EVENTS_TOPIC.partitions)
             )
         )
     finally:
@@ -171,7 +150,7 @@ def _facts(
     """A partition's share of the bookings, by patients of ours, all decided at once, behind one doctor."""
     doctor_id = UUID(int=partition)
     yield decided_at, _doctor(doctor_id)
-    for number, (_, fact) in enumerate(bookings(partition, count // EVENTS.partitions, decided_at)):
+    for number, (_, fact) in enumerate(bookings(partition, count // EVENTS_TOPIC.partitions, decided_at)):
         patient_id = patients[number % len(patients)]
         yield decided_at, fact.model_copy(update={"patient_id": patient_id, "doctor_id": doctor_id})
 
@@ -190,7 +169,7 @@ def _doctor(doctor_id: UUID) -> DoctorRegistered:
 
 async def _codes(settings: Settings, database: asyncpg.Connection, patients: list[UUID]) -> dict[str, float]:
     """From the challenge's being sent until its mail was taken."""
-    keys, redis = Keys.load(settings.master_key_file), connect(settings)
+    keys, redis = Keys.load(settings), connect(settings)
     producer = await start_producer(settings, "benchmarks")
     asked: dict[UUID, datetime] = {}
 
@@ -204,14 +183,14 @@ async def _codes(settings: Settings, database: asyncpg.Connection, patients: lis
         key: Any = secret_key(settings.namespace, challenge.challenge_id)
         await redis.set(key, keys.seal_challenge(challenge.challenge_id, secret), ex=600)
         await producer.send_and_wait(
-            topic_name(settings, LOGIN_CHALLENGES),
+            topic_name(settings, LOGIN_CHALLENGES_TOPIC),
             challenge.model_dump_json().encode(),
             key=challenge_key(challenge),
             headers=challenge_headers(challenge, now),
         )
 
     try:
-        async with notifier(settings) as process, asyncio.timeout(DONE_TIMEOUT_S):
+        async with service_process("notifier", settings) as process, asyncio.timeout(DONE_TIMEOUT_S):
             sent = f"{SENT} AND kind = 'login_code'"
             await ask(patients[0])
             await _reached(database, process, sent, 1)

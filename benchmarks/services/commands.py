@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from benchmarks.plan import BUSY, VISIT_TYPE, bookings, doctor_ids
+from benchmarks.plan import BUSY, bookings
+from contracts.cloudevents import command_headers, command_key
 from contracts.commands import (
     Actor,
     ActorKind,
@@ -16,14 +17,15 @@ from contracts.commands import (
     Command,
     RegisterDoctor,
     SetWeeklyHours,
-    made_id,
+    derived_id,
 )
 from contracts.doctors import Hours, Policy, VisitType
-from contracts.envelope import command_headers, command_key
-from contracts.topics import COMMANDS
+from contracts.topics import COMMANDS_TOPIC
 from infra import clock
-from infra.kafka import start_producer, topic_name
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import start_producer
 from infra.settings import Settings
+from ops.load.practice import VISIT_TYPE, doctor_ids
 
 DOCTORS_MIN = 48
 # As many acknowledgements are waited for at once.
@@ -43,9 +45,9 @@ async def append_backlog(settings: Settings, count: int) -> dict[int, int]:
     ends: Counter[int] = Counter()
     producer = await start_producer(settings, "benchmarks")
     try:
-        topic = topic_name(settings, COMMANDS)
+        topic = topic_name(settings, COMMANDS_TOPIC)
         commands = _commands(ZoneInfo(settings.time_zone), count)
-        while some := list(itertools.islice(commands, AT_ONCE)):
+        while batch := list(itertools.islice(commands, AT_ONCE)):
             acknowledged = [
                 await producer.send(
                     topic,
@@ -53,7 +55,7 @@ async def append_backlog(settings: Settings, count: int) -> dict[int, int]:
                     key=command_key(command),
                     headers=command_headers(command, clock.now()),
                 )
-                for command in some
+                for command in batch
             ]
             for record in await asyncio.gather(*acknowledged):
                 ends[record.partition] = max(ends[record.partition], record.offset + 1)
@@ -68,17 +70,17 @@ def _commands(zone: ZoneInfo, count: int) -> Iterator[Command]:
     for number, id_ in enumerate(doctors, 1):
         yield from _doctor(id_, number, zone)
     patients = [uuid4() for _ in range(max(PATIENTS_MIN, count // BOOKINGS_PER_PATIENT))]
-    for one in itertools.islice(bookings(starts, len(doctors), len(patients)), count):
-        command_id, patient_id = uuid4(), patients[one.patient]
+    for row in itertools.islice(bookings(starts, len(doctors), len(patients)), count):
+        command_id, patient_id = uuid4(), patients[row.patient]
         yield BookAppointment(
             command_id=command_id,
             fingerprint=command_id.hex,
             actor=Actor(kind=ActorKind.PATIENT, id=patient_id),
-            doctor_id=doctors[one.doctor],
-            appointment_id=made_id(command_id, "appointment"),
+            doctor_id=doctors[row.doctor],
+            appointment_id=derived_id(command_id, "appointment"),
             patient_id=patient_id,
             visit_type=VISIT_TYPE,
-            starts_at=one.starts_at,
+            starts_at=row.starts_at,
         )
 
 
@@ -92,7 +94,7 @@ def _doctor(id_: UUID, number: int, zone: ZoneInfo) -> Iterator[Command]:
         name=f"Benchmark {number}",
         specialty="Benchmark",
         time_zone=zone.key,
-        visit_types=tuple(VisitType.model_validate(one) for one in BUSY.visit_types),
+        visit_types=tuple(VisitType.model_validate(row) for row in BUSY.visit_types),
         policy=Policy.model_validate(BUSY.policy),
     )
     command_id = uuid4()
@@ -101,5 +103,5 @@ def _doctor(id_: UUID, number: int, zone: ZoneInfo) -> Iterator[Command]:
         fingerprint=command_id.hex,
         actor=STAFF,
         doctor_id=id_,
-        hours=tuple(Hours.model_validate(one) for one in BUSY.hours),
+        hours=tuple(Hours.model_validate(row) for row in BUSY.hours),
     )

@@ -1,4 +1,4 @@
-"""What the HTTP benchmarks work with: doctors and patients of their own, and ready-made requests."""
+"""Data for the HTTP benchmarks: doctors and patients of their own, and ready-made requests."""
 
 import asyncio
 import itertools
@@ -12,18 +12,19 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from benchmarks.http_load import Expected, closed_loop
-from benchmarks.plan import BUSY, ORDINARY, VISIT_TYPE, Practice, bookings, doctor_ids, next_monday
-from contracts.commands import Actor, ActorKind
+from benchmarks.http.load import Expected, closed_loop
+from benchmarks.plan import BUSY, bookings, next_monday
 from infra import clock
-from infra.background import all_of
+from infra.jobs import all_of
 from infra.keys import Keys
 from infra.postgres import open_pool
 from infra.settings import Settings
-from infra.tokens import issue_token, load_signing_key
-from ingress.patients import Patients
+from infra.signing_keys import load_signing_key
+from infra.tokens import Role, issue_token
 from ops.commands import Sender
+from ops.load.practice import ORDINARY, VISIT_TYPE, Practice, register_doctors
 from ops.tokens import staff_token
+from storage.patients import Patients
 
 BUSY_DOCTORS = 48
 ORDINARY_DOCTORS = 6
@@ -35,13 +36,13 @@ NEW_PATIENTS = 1_001
 WEEKS = 4
 IN_FLIGHT_MAX = 20
 CONNECTIONS_MAX = 4
-TOKENS_VALID_FOR = timedelta(hours=2)
 WAIT_S = 10
 
 ACCEPTED = Expected(202, b'"state":"pending"')
 CONFIRMED = Expected(200, b'"state":"confirmed"')
 FREE_SLOTS = Expected(200, b'"slots":[')
 NOT_FOUND = Expected(404, b"not_found")
+LIVE = Expected(200, b"live")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Clinic:
     busy: Book
     ordinary: Book
     weeks: list[bytes]
-    """Requests for one week's free slots, of the ordinary doctors by turns."""
+    """Requests for one week's free slots, of the ordinary doctors in turn."""
     new_patients: list[bytes]
     """Tokens of patients who have no appointments until a part makes some."""
 
@@ -79,8 +80,8 @@ async def set_up(settings: Settings, data_dir: Path) -> Clinic:
     """
     run = clock.new_id().hex[:8]
     zone = ZoneInfo(settings.time_zone)
-    busy_ids = await register_doctors(settings, run, "busy", BUSY, BUSY_DOCTORS)
-    ordinary_ids = await register_doctors(settings, run, "ordinary", ORDINARY, ORDINARY_DOCTORS)
+    busy_ids = await registered_doctors(settings, run, "busy", BUSY, BUSY_DOCTORS)
+    ordinary_ids = await registered_doctors(settings, run, "ordinary", ORDINARY, ORDINARY_DOCTORS)
     patient_ids = await _register_patients(settings, run, PATIENTS + ORDINARY_PATIENTS + NEW_PATIENTS)
     tokens = _tokens(settings, patient_ids)
     await _show(settings, tokens)
@@ -95,7 +96,7 @@ async def set_up(settings: Settings, data_dir: Path) -> Clinic:
     )
 
 
-async def register_doctors(
+async def registered_doctors(
     settings: Settings, run: str, kind: str, practice: Practice, count: int
 ) -> list[UUID]:
     """Doctors with hours, confirmed. `run` and `kind` make their names and idempotency keys.
@@ -105,29 +106,12 @@ async def register_doctors(
     """
     headers = {"Authorization": f"Bearer {staff_token(settings)}"}
     async with httpx.AsyncClient(base_url=settings.url, headers=headers, trust_env=False) as http:
-        sender = Sender(http, IN_FLIGHT_MAX)
-
-        async def register(number: int, id_: UUID) -> UUID:
-            key = f"benchmark-{run}-{kind}-{number}"
-            body = {
-                "id": str(id_),
-                "name": f"Benchmark {run} {kind} {number}",
-                "specialty": "Benchmark",
-                "visit_types": practice.visit_types,
-                "policy": practice.policy,
-            }
-            answer = await sender.send("POST", "/v1/doctors", key, body)
-            answer.must_be_confirmed()
-            hours = {"hours": practice.hours}
-            answer = await sender.send("PUT", f"/v1/doctors/{id_}/schedule", f"{key}-hours", hours)
-            answer.must_be_confirmed()
-            return id_
-
-        return await all_of(register(number, id_) for number, id_ in enumerate(doctor_ids(count), 1))
+        name = f"Benchmark {run} {kind}"
+        return await register_doctors(Sender(http, IN_FLIGHT_MAX), name, practice, count, settings.time_zone)
 
 
 async def _register_patients(settings: Settings, run: str, count: int) -> list[UUID]:
-    keys = Keys.load(settings.master_key_file)
+    keys = Keys.load(settings)
     in_flight = asyncio.Semaphore(CONNECTIONS_MAX)
     # Not durable at once: these patients are worth nothing, and there are many.
     pool = await open_pool(
@@ -148,16 +132,15 @@ async def _register_patients(settings: Settings, run: str, count: int) -> list[U
 
 def _tokens(settings: Settings, patient_ids: Sequence[UUID]) -> list[bytes]:
     key = load_signing_key(settings.signing_key_file)
-    return [
-        issue_token(key, Actor(kind=ActorKind.PATIENT, id=id_), TOKENS_VALID_FOR).encode()
-        for id_ in patient_ids
-    ]
+    return [issue_token(key, id_, Role.PATIENT).encode() for id_ in patient_ids]
 
 
 async def _show(settings: Settings, tokens: Sequence[bytes]) -> None:
     # The ingress remembers a token whose signature it checked, as of patients who looked around before.
     nowhere = f"/v1/appointments/{UUID(int=0)}"
-    requests = (head("GET", nowhere, settings) + b"authorization: Bearer %s\r\n\r\n" % one for one in tokens)
+    requests = (
+        head("GET", nowhere, settings) + b"authorization: Bearer %s\r\n\r\n" % token for token in tokens
+    )
     await closed_loop(settings.url, 16, requests, NOT_FOUND, seconds=60.0)
 
 
@@ -184,10 +167,15 @@ def _book(
 
     def requests(wait: bool) -> Iterator[bytes]:
         prefer = f"\r\nprefer: wait={WAIT_S}".encode() if wait else b""
-        for one in planned:
-            body = doctors[one.doctor] + texts[one.starts_at] + b'"}'
+        for booking in planned:
+            body = doctors[booking.doctor] + texts[booking.starts_at] + b'"}'
             yield b"%s%s-%d%s\r\ncontent-length: %d\r\n\r\n%s" % (
-                *(heads[one.patient], prefix, one.number, prefer, len(body), body),
+                heads[booking.patient],
+                prefix,
+                booking.number,
+                prefer,
+                len(body),
+                body,
             )
 
     return Book(ids, requests)

@@ -4,13 +4,14 @@ import itertools
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from benchmarks.cpu import CpuMeter
-from benchmarks.fixture import CONFIRMED, WAIT_S, Clinic, head, register_doctors
-from benchmarks.http_load import Expected, closed_loop
-from benchmarks.plan import BUSY, VISIT_TYPE
+from benchmarks.http.fixture import CONFIRMED, WAIT_S, Clinic, head, registered_doctors
+from benchmarks.http.load import Expected, closed_loop
+from benchmarks.plan import BUSY
 from benchmarks.report import Figure, at_most, percentiles_ms
 from infra import clock
 from infra.errors import ClinicError
+from ops.load.cpu import CpuMeter
+from ops.load.practice import VISIT_TYPE
 
 APPOINTMENTS = 500
 CLIENTS = 10
@@ -49,7 +50,7 @@ async def measure(clinic: Clinic, seconds: float) -> list[Figure]:
 
 async def _book(clinic: Clinic, token: bytes) -> None:
     run = clock.new_id().hex[:8]
-    [doctor_id] = await register_doctors(clinic.settings, run, "appointments", BUSY, 1)
+    [doctor_id] = await registered_doctors(clinic.settings, run, "appointments", BUSY, 1)
     starts = BUSY.starts(ZoneInfo(clinic.settings.time_zone))[:APPOINTMENTS]
 
     def requests() -> Iterator[bytes]:

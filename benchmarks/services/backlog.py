@@ -5,14 +5,14 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks.ceiling import read_back, write_again
-from benchmarks.commands import append_backlog
-from benchmarks.cpu import CpuMeter
-from benchmarks.report import Figure, at_least, at_most
-from benchmarks.scratch import scratch_database, scratch_topics
-from benchmarks.worker import NAME, WorkerRun, work_off
+from benchmarks.report import Figure, Ratio, at_least, at_most
+from benchmarks.services.ceiling import read_back, write_again
+from benchmarks.services.commands import append_backlog
+from benchmarks.services.worker import NAME, WorkerRun, work_off
+from benchmarks.stack.scratch import scratch_database, scratch_topics
 from infra import clock
 from infra.settings import Settings
+from ops.load.cpu import CpuMeter
 
 COMMANDS = 50_000
 CEILING_COMMANDS_MAX = 200_000  # its rows are held in memory
@@ -30,23 +30,23 @@ async def measure(
     """
     run = f"bench_{clock.new_id().hex[:8]}"
     async with (
-        scratch_topics(settings, f"{run}-") as there,
-        scratch_database(there, run) as there,
+        scratch_topics(settings, f"{run}-") as scratch,
+        scratch_database(scratch, run) as scratch,
     ):
         say(f"appending {commands:,} commands …")
-        there = there.model_copy(update={"instance": f"{run}-worker"})
-        ends = await append_backlog(there, commands)
+        scratch = scratch.model_copy(update={"instance": f"{run}-worker"})
+        ends = await append_backlog(scratch, commands)
         say("the worker over them …")
-        worked = await work_off(there, data_dir, ends)
-        dsn = there.postgres_dsn.get_secret_value()
+        worked = await work_off(scratch, data_dir, ends)
+        dsn = scratch.postgres_dsn.get_secret_value()
         unexpected = await _not_confirmed(dsn)
         if commands > CEILING_COMMANDS_MAX:
             return [_worker(commands, worked, unexpected)]
         written = await read_back(dsn)
-    async with scratch_database(settings, f"{run}_ceiling") as there:
+    async with scratch_database(settings, f"{run}_ceiling") as scratch:
         say("the same rows without it …")
         meter = CpuMeter(data_dir)
-        ceiling_s = await write_again(there.postgres_dsn.get_secret_value(), written)
+        ceiling_s = await write_again(scratch.postgres_dsn.get_secret_value(), written)
         cpu = meter.percent()
     ceiling = {"per_s": commands / ceiling_s, "decided_after_s": ceiling_s}
     return [
@@ -86,4 +86,5 @@ def _worker(
     goals = [at_most(values, "transaction_s_max", 1), at_most(values, "rss_mb_max", MEMORY_MB_MAX)]
     if ceiling_s:
         goals.append(at_least(values, "of_ceiling", CEILING_SHARE_MIN))
-    return Figure(_section(commands), NAME, values, worked.cpu_percent, unexpected, tuple(goals))
+    ratios = (Ratio("worker over a backlog / its rows, bare", values["of_ceiling"]),) if ceiling_s else ()
+    return Figure(_section(commands), NAME, values, worked.cpu_percent, unexpected, tuple(goals), ratios)

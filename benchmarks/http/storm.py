@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,14 +11,14 @@ from datetime import datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from benchmarks import direct
-from benchmarks.cpu import CpuMeter
-from benchmarks.fixture import WAIT_S, Clinic, head, register_doctors
-from benchmarks.http_load import connect
-from benchmarks.plan import ORDINARY, VISIT_TYPE
-from benchmarks.report import Figure, at_least, percentiles_ms
-from benchmarks.scratch import scratch_database
+from benchmarks.http import direct
+from benchmarks.http.fixture import WAIT_S, Clinic, head, registered_doctors
+from benchmarks.http.load import connect
+from benchmarks.report import Figure, Ratio, at_least, percentiles_ms
+from benchmarks.stack.scratch import free_port, scratch_database
 from infra import clock
+from ops.load.cpu import CpuMeter
+from ops.load.practice import ORDINARY, VISIT_TYPE
 
 CLIENTS = 1_000
 WARM_UP_CLIENTS = 50
@@ -72,7 +71,8 @@ async def measure(clinic: Clinic, seconds: float) -> list[Figure]:
         name = f"FastAPI + asyncpg, pool of {direct.POOL_SIZE}: {name}"
         theirs.append(Figure(section, name, _values(storm), cpu, storm.unexpected()))
     goals = (at_least(values, "of_insert", OF_INSERT_MIN),)
-    return [Figure(section, "the clinic", values, ours_cpu, ours.unexpected(), goals), *theirs]
+    ratios = (Ratio("storm for one slot / INSERT ON CONFLICT behind FastAPI", values["of_on_conflict"]),)
+    return [Figure(section, "the clinic", values, ours_cpu, ours.unexpected(), goals, ratios), *theirs]
 
 
 def _values(storm: Storm) -> dict[str, float]:
@@ -81,7 +81,7 @@ def _values(storm: Storm) -> dict[str, float]:
 
 async def _ours(clinic: Clinic, slots: Sequence[datetime]) -> tuple[Storm, dict[str, float]]:
     run = clock.new_id().hex[:8]
-    [doctor_id] = await register_doctors(clinic.settings, run, "storm", ORDINARY, 1)
+    [doctor_id] = await registered_doctors(clinic.settings, run, "storm", ORDINARY, 1)
     post = head("POST", "/v1/appointments", clinic.settings) + b"content-type: application/json\r\n"
 
     def requests(slot: datetime) -> list[bytes]:
@@ -99,16 +99,16 @@ async def _theirs(clinic: Clinic, slots: Sequence[datetime], path: str) -> tuple
     doctor_id, patients = uuid4(), [uuid4() for _ in range(CLIENTS)]
     async with AsyncExitStack() as exits:
         name = f"bench_direct_{clock.new_id().hex[:8]}"
-        there = await exits.enter_async_context(scratch_database(clinic.settings, name))
-        there = there.model_copy(update={"port": _free_port()})
-        pid = await exits.enter_async_context(direct.served(there))
-        post = head("POST", path, there) + b"content-type: application/json\r\n"
+        scratch = await exits.enter_async_context(scratch_database(clinic.settings, name))
+        scratch = scratch.model_copy(update={"port": free_port()})
+        pid = await exits.enter_async_context(direct.served(scratch))
+        post = head("POST", path, scratch) + b"content-type: application/json\r\n"
 
         def requests(slot: datetime) -> list[bytes]:
             return [post + _body(slot, doctor_id=doctor_id, patient_id=patient) for patient in patients]
 
         meter = CpuMeter(clinic.data_dir, {"direct": pid})
-        return await _storms(f"http://127.0.0.1:{there.port}", slots, requests, meter)
+        return await _storms(f"http://127.0.0.1:{scratch.port}", slots, requests, meter)
 
 
 def _body(slot: datetime, **ids: UUID) -> bytes:
@@ -155,10 +155,3 @@ async def _one_slot(url: str, requests: Sequence[bytes], storm: Storm) -> None:
     storm.slots += 1
     for connection in connections:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

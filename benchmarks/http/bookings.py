@@ -6,22 +6,23 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from benchmarks.cpu import CpuMeter
-from benchmarks.fixture import ACCEPTED, CONFIRMED, FREE_SLOTS, Clinic
-from benchmarks.http_load import Samples, closed_loop
-from benchmarks.open_loop import Planned, arrivals, open_loop
-from benchmarks.report import Figure, Goal, at_least, at_most, percentiles_ms
+from benchmarks.http import direct
+from benchmarks.http.fixture import ACCEPTED, CONFIRMED, FREE_SLOTS, Clinic
+from benchmarks.http.load import Expected, Samples, closed_loop
+from benchmarks.http.open_loop import Planned, open_loop
+from benchmarks.report import Figure, Goal, Ratio, at_least, at_most, percentiles_ms
+from ops.load.cpu import CpuMeter
+from ops.load.mix import REQUESTS_PER_S, WRITE_EVERY, arrivals
 
 CLIENTS = (1, 10, 50)
 WARM_UP_S = 1.0
-OPEN_PER_S = 50.0
-# A part of all requests; one in ten.
-WRITE_EVERY = 10
 # Longer than the other parts: a percentile needs its hundreds.
 OPEN_LONGER = 4
 CONFIRMED_PER_S_MIN = 1_600
 CONFIRMED_P95_MS_MAX = 60
 OPEN_P99_MS_MAX = 25
+CONFIRMED_SECTION = "Bookings confirmed (Prefer: wait)"
+CONFIRMED_DIRECTLY = Expected(200, b'"confirmed"')
 
 
 async def measure(clinic: Clinic, seconds: float) -> list[Figure]:
@@ -39,6 +40,7 @@ async def measure(clinic: Clinic, seconds: float) -> list[Figure]:
         figures.append(figure)
         answered += samples.answered
     figures.append(await _in_the_book(clinic, answered))
+    figures += [await _compared(clinic, clients, seconds, figures) for clients in (CLIENTS[0], CLIENTS[-1])]
     return [*figures, *await _open(clinic, OPEN_LONGER * seconds)]
 
 
@@ -64,9 +66,8 @@ async def _closed(clinic: Clinic, clients: int, seconds: float, *, wait: bool) -
             at_least(values, "per_s", CONFIRMED_PER_S_MIN),
             at_most(values, "p95_ms", CONFIRMED_P95_MS_MAX),
         )
-    section = "Bookings confirmed (Prefer: wait)" if wait else "Commands acknowledged (202)"
-    name = f"{clients} client{'s' if clients > 1 else ''}, closed loop"
-    return Figure(section, name, values, cpu, dict(samples.unexpected), goals), samples
+    section = CONFIRMED_SECTION if wait else "Commands acknowledged (202)"
+    return Figure(section, _name(clients), values, cpu, dict(samples.unexpected), goals), samples
 
 
 async def _in_the_book(clinic: Clinic, answered: int) -> Figure:
@@ -82,6 +83,24 @@ async def _in_the_book(clinic: Clinic, answered: int) -> Figure:
     return Figure("Appointments of these runs in Postgres", "all of them", values)
 
 
+async def _compared(clinic: Clinic, clients: int, seconds: float, figures: list[Figure]) -> Figure:
+    """The endpoint that inserts directly, with as many clients and slots of their own."""
+    confirmed = {figure.name: figure for figure in figures if figure.section == CONFIRMED_SECTION}
+    async with direct.on_its_own(clinic.settings) as (url, requests):
+        samples = await closed_loop(url, clients, requests, CONFIRMED_DIRECTLY, seconds / 2, WARM_UP_S)
+    values = {"per_s": samples.per_s, **percentiles_ms(samples.latencies_s)}
+    ratio = Ratio(
+        f"bookings confirmed at {clients} clients / INSERT ON CONFLICT behind FastAPI",
+        confirmed[_name(clients)].values["per_s"] / samples.per_s,
+    )
+    name = f"INSERT ON CONFLICT behind FastAPI, {_name(clients)}"
+    return Figure(CONFIRMED_SECTION, name, values, unexpected=dict(samples.unexpected), ratios=(ratio,))
+
+
+def _name(clients: int) -> str:
+    return f"{clients} client{'s' if clients > 1 else ''}, closed loop"
+
+
 async def _open(clinic: Clinic, seconds: float) -> list[Figure]:
     starts_s = time.perf_counter() + WARM_UP_S
     writes = Samples(CONFIRMED, starts_s, starts_s + seconds)
@@ -90,7 +109,9 @@ async def _open(clinic: Clinic, seconds: float) -> list[Figure]:
     meter = CpuMeter(clinic.data_dir)
     await open_loop(clinic.url, _mixed(clinic, seconds, reads, writes), starts_s, measuring=meter.restart)
     cpu = meter.percent()
-    section = f"Open loop, {OPEN_PER_S:g} requests/s, one in {WRITE_EVERY} a booking; from the intended time"
+    section = (
+        f"Open loop, {REQUESTS_PER_S:g} requests/s, one in {WRITE_EVERY} a booking; from the intended time"
+    )
     booked = percentiles_ms(writes.latencies_s)
     return [
         Figure(
@@ -113,7 +134,7 @@ async def _open(clinic: Clinic, seconds: float) -> list[Figure]:
 def _mixed(clinic: Clinic, seconds: float, reads: Samples, writes: Samples) -> Iterator[Planned]:
     weeks = itertools.cycle(clinic.weeks)
     to_book = clinic.ordinary.requests(True)
-    for number, at_s in enumerate(arrivals(OPEN_PER_S, seconds)):
+    for number, at_s in enumerate(arrivals(REQUESTS_PER_S, seconds)):
         if number % WRITE_EVERY:
             yield at_s, next(weeks), reads
         else:

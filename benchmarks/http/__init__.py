@@ -1,0 +1,1 @@
+"""Benchmarks over HTTP, and the load that they put on the ingress."""

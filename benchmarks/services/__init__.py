@@ -1,0 +1,1 @@
+"""Benchmarks of the worker, the auditor and the notifier: each processes a backlog."""
