@@ -1,10 +1,10 @@
-"""A clinic of a test's own: a database cloned from a template, topics under a namespace, both services."""
+"""A clinic per test: a database cloned from a template, topics in a namespace, both services."""
 
 import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,6 @@ from uuid import UUID
 
 import asyncpg
 import httpx
-import uvicorn
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
@@ -22,16 +21,15 @@ from booking_worker.main import running_worker
 from contracts.commands import Actor, ActorKind
 from contracts.topics import TOPICS, Topic
 from infra import clock
-from infra.kafka import connection, topic_name
+from infra.kafka.connection import connection, topic_name
 from infra.settings import Settings
-from infra.tokens import issue_token, load_signing_key
-from ingress.app import create_app
-from ingress.main import open_resources
+from ingress.main import running_ingress
 from ops import probes
 from ops.embedded import Child
 from ops.tokens import register_patients
 from ops.topics import ensure_topics
 from tests.processes import service
+from tests.tokens import Tokens, bearer
 from tests.waiting import until_answers
 
 START_TIMEOUT_S = 30.0
@@ -41,7 +39,7 @@ ALL_WEEK = [{"weekday": day, "starts": "08:00", "ends": "18:00"} for day in rang
 
 @contextlib.asynccontextmanager
 async def database(settings: Settings, template: str | None = None) -> AsyncIterator[Settings]:
-    """Settings of a database of one's own, empty or cloned from a template; dropped at the end."""
+    """Settings with a database of the test's own, empty or cloned from a template; dropped at the end."""
     name = f"t{clock.new_id().hex[:8]}"
     dsn = settings.postgres_dsn.get_secret_value()
     await _execute(dsn, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
@@ -71,7 +69,7 @@ def _in(name: str, dsn: str) -> SecretStr:
 
 @contextlib.asynccontextmanager
 async def namespace(settings: Settings) -> AsyncIterator[Settings]:
-    """Settings of topics of one's own, deleted at the end."""
+    """Settings with topics of the test's own, deleted at the end."""
     own = settings.model_copy(update={"namespace": f"t{clock.new_id().hex[:8]}."})
     await ensure_topics(own)
     yield own
@@ -82,7 +80,7 @@ async def namespace(settings: Settings) -> AsyncIterator[Settings]:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on."""
+    """A port on 127.0.0.1 without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -90,18 +88,20 @@ def free_port() -> int:
 
 
 class Clinic:
-    """What tests do with a clinic: `http` to ask it, `postgres` to look behind it (as the owner)."""
+    """A clinic for tests: `http` is a client, `postgres` a connection as the owner."""
 
     def __init__(self, settings: Settings, http: httpx.AsyncClient, postgres: asyncpg.Pool) -> None:
         self.settings = settings
         self.http = http
         self.postgres = postgres
-        self._key = load_signing_key(settings.signing_key_file)
-        self.staff = self.headers(Actor(kind=ActorKind.STAFF, id=clock.new_id()))
+        self._staff = Actor(kind=ActorKind.STAFF, id=clock.new_id())
+        self._tokens = Tokens(settings)
+        self.headers = partial(bearer, settings)
 
-    def headers(self, actor: Actor, valid_for: timedelta = timedelta(hours=1)) -> dict[str, str]:
-        """A token for the actor."""
-        return {"Authorization": f"Bearer {issue_token(self._key, actor, valid_for)}"}
+    @property
+    def staff(self) -> dict[str, str]:
+        """A token of a member of staff, always the same one."""
+        return self._tokens.bearer(self._staff)
 
     async def patient(self) -> "Patient":
         """A new patient."""
@@ -117,7 +117,7 @@ class Clinic:
         key: str | None = None,
         wait: int = 10,
     ) -> httpx.Response:
-        """A write, with a fresh idempotency key unless one is given."""
+        """A write, with a new idempotency key unless one is given."""
         headers = {**who, "Idempotency-Key": key or clock.new_id().hex}
         if wait:
             headers["Prefer"] = f"wait={wait}"
@@ -126,22 +126,22 @@ class Clinic:
     async def confirmed(
         self, method: str, path: str, who: dict[str, str], body: Any = None
     ) -> dict[str, Any]:
-        """A write that has to be confirmed: its command resource."""
+        """A write, which has to be confirmed: its command resource."""
         response = await self.send(method, path, who, body)
         resource: dict[str, Any] = response.json()
         assert (response.status_code, resource.get("state")) == (200, "confirmed"), response.text
         return resource
 
     async def refused(self, method: str, path: str, who: dict[str, str], body: Any = None) -> str:
-        """A write that has to be refused: the reason."""
+        """A write, which has to be refused: the reason."""
         response = await self.send(method, path, who, body)
         resource = response.json()
         assert (response.status_code, resource.get("state")) == (200, "refused"), response.text
         return str(resource["refusal"]["reason"])
 
-    async def doctor(self, hours: list[dict[str, Any]] | None = None, **more: Any) -> str:
+    async def doctor(self, hours: list[dict[str, Any]] | None = None, **fields: Any) -> str:
         """A registered doctor with hours all week: the id."""
-        body = {"name": "Dr. Test", "specialty": "tests", "visit_types": [CHECKUP], **more}
+        body = {"name": "Dr. Test", "specialty": "tests", "visit_types": [CHECKUP], **fields}
         doctor_id = (await self.confirmed("POST", "/v1/doctors", self.staff, body))["doctor_id"]
         schedule = {"hours": ALL_WEEK if hours is None else hours}
         await self.confirmed("PUT", f"/v1/doctors/{doctor_id}/schedule", self.staff, schedule)
@@ -162,7 +162,7 @@ class Clinic:
         return [slot["starts_at"] for day in response.json()["days"] for slot in day["slots"]]
 
     async def events(self) -> list[ConsumerRecord]:
-        """What is on the events' topic, partition after partition."""
+        """The records on the events' topic, partition by partition."""
         return await records(self.settings, TOPICS[1])
 
 
@@ -175,7 +175,7 @@ class Patient:
 
 
 async def records(settings: Settings, topic: Topic) -> list[ConsumerRecord]:
-    """Everything that is on a topic now, partition after partition."""
+    """All records on a topic, partition by partition."""
     name = topic_name(settings, topic)
     consumer = AIOKafkaConsumer(
         **connection(settings), enable_auto_commit=False, isolation_level="read_committed"
@@ -188,43 +188,21 @@ async def records(settings: Settings, topic: Topic) -> list[ConsumerRecord]:
         ends = await consumer.end_offsets(partitions)
         found: dict[TopicPartition, list[ConsumerRecord]] = {partition: [] for partition in partitions}
         async with asyncio.timeout(START_TIMEOUT_S):
-            # By position: markers of transactions take offsets, too.
+            # By position: transaction markers take offsets too.
             while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-                for partition, some in (await consumer.getmany(timeout_ms=100)).items():
-                    found[partition] += some
+                for partition, batch in (await consumer.getmany(timeout_ms=100)).items():
+                    found[partition] += batch
         return [record for partition in partitions for record in found[partition]]
     finally:
         await consumer.stop()
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # they are pytest's
-
-
 @contextlib.asynccontextmanager
 async def ingress(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """An ingress in this process, on a real port, and a client of it."""
-    async with open_resources(settings) as resources:
-
-        @contextlib.asynccontextmanager
-        async def lifespan(app: Any) -> AsyncIterator[None]:
-            app.state.resources = resources
-            yield
-
-        config = uvicorn.Config(
-            create_app(lifespan), host=settings.host, port=settings.port, log_config=None, http="httptools"
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve())
-        try:
-            async with _client(settings) as http:
-                await until_answers(lambda: probes.ingress(settings.url), START_TIMEOUT_S)
-                yield http
-        finally:
-            server.should_exit = True
-            await serving
+    """An ingress in this process, on a real port, and a client for it."""
+    async with running_ingress(settings), _client(settings) as http:
+        await until_answers(lambda: probes.ingress(settings.url), START_TIMEOUT_S)
+        yield http
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:
@@ -235,12 +213,13 @@ def _client(settings: Settings) -> httpx.AsyncClient:
 async def clinic(
     settings: Settings, template: str, *, worker: bool = True, serve: bool = True
 ) -> AsyncIterator[Clinic]:
-    """A clinic on servers that run already; without `worker` or `serve`, that part is left to the test."""
+    """A clinic on running servers; without `worker` or `serve`, that part is left to the test."""
     port = free_port()
     async with contextlib.AsyncExitStack() as exits:
         own = await exits.enter_async_context(database(settings, template))
         own = await exits.enter_async_context(namespace(own))
-        own = own.model_copy(update={"port": port, "url": f"http://127.0.0.1:{port}"})
+        address = {"port": port, "url": f"http://127.0.0.1:{port}"}
+        own = own.model_copy(update={**address, "patient_commands_per_day": 1_000_000})
         postgres = await asyncpg.create_pool(own.postgres_dsn.get_secret_value(), min_size=1, max_size=4)
         exits.push_async_callback(postgres.close)
         http = await exits.enter_async_context(ingress(own) if serve else _client(own))
@@ -250,12 +229,12 @@ async def clinic(
 
 
 def worker_process(settings: Settings, directory: Path, number: int = 1) -> Child:
-    """A booking worker as a process of its own, not started yet; to be killed."""
+    """A booking worker process, not started yet; it can be killed."""
     return service("worker", directory, settings, f"worker-{number}")
 
 
 def ingress_process(settings: Settings, directory: Path, number: int = 1) -> Child:
-    """An ingress as a process of its own, not started yet; started, it answers."""
+    """An ingress process, not started yet; once started, it answers."""
     probe = partial(probes.ingress, settings.url)
     return service("ingress", directory, settings, f"ingress-{number}", probe)
 

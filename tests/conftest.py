@@ -1,18 +1,35 @@
-"""What the tests run on: `--stack=embedded` (the default), `containers`, or `settings` (named by CLINIC_…).
+"""The servers that the tests run on: `--stack=embedded` (the default), `containers` or `settings`.
 
 Whichever it is, the fixture `settings` is the same thing: the addresses of a Kafka, a Postgres and a Valkey.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
+import structlog
 
 from infra.settings import Settings
 from ops.embedded import EmbeddedStack
 from ops.migrate import migrate
 from tests.clinic import Clinic, database
 from tests.clinic import clinic as running_clinic
+
+# Property tests are judged by what they find, not by the machine's speed: the first run on a fresh clone
+# builds hypothesis' Unicode tables, which takes longer than its health check and its deadline allow.
+hypothesis.settings.register_profile(
+    "clinic", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("clinic")
+# Services inside the tests' process log in plain lines: drawing a traceback with its variables takes seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +39,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="the servers to test on: embedded (default), official images, or those named by CLINIC_…",
     )
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays() -> Iterator[None]:
+    """A command that silences the logs (`ops.connections.quiet`) does so for its own test only."""
+    configuration = structlog.get_config()
+    yield
+    structlog.configure(**configuration)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +72,7 @@ async def stack(
 
 @pytest.fixture(scope="session")
 async def template(settings: Settings) -> AsyncIterator[str]:
-    """The name of a database that holds the schema and nothing else, to clone."""
+    """The name of a database with the schema and no rows, to be cloned."""
     async with database(settings) as migrated:
         await asyncio.to_thread(migrate, migrated)
         yield migrated.postgres_dsn.get_secret_value().rpartition("/")[2]
@@ -55,7 +80,7 @@ async def template(settings: Settings) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def clinic(settings: Settings, template: str) -> AsyncIterator[Clinic]:
-    """A running clinic of the test's own."""
+    """A running clinic per test."""
     async with running_clinic(settings, template) as clinic:
         yield clinic
 

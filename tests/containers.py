@@ -46,6 +46,7 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
         settings = Settings.model_validate(
             {
                 "kafka_bootstrap": f"{kafka.get_container_host_ip()}:{port}",
+                "kafka_replication_factor": 1,
                 "postgres_dsn": f"postgresql://postgres:{password}@{server}/clinic",
                 **{
                     f"postgres_dsn_{role.removeprefix('clinic_')}": f"postgresql://{role}:{word}@{server}/clinic"
@@ -55,6 +56,8 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
                 "signing_key_file": folder.signing_key_file(),
                 "audit_key_file": folder.audit_key_file(),
                 "master_key_file": folder.master_key_file(),
+                "storage_key_dir": folder.storage_key_dir(),
+                "events_key_file": folder.events_key_file(),
             }
         )
         owner_dsn = f"postgresql://postgres:{password}@{server}/postgres"
@@ -67,7 +70,7 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
 
 def _why_no_engine() -> str | None:
     with warnings.catch_warnings():
-        # docker leaves its socket open when nobody answers.
+        # docker leaves its socket open even if the engine does not answer.
         warnings.simplefilter("ignore", ResourceWarning)
         reason = None
         try:

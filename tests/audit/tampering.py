@@ -1,7 +1,7 @@
-"""What somebody does who can write the whole database, with the audit key or without."""
+"""Tampering by somebody who can write the whole database, with the audit key or without."""
 
-from auditor.chain import ChainEnd
-from auditor.signing import Signer
+from auditor.chain.hash_chain import ChainEnd
+from auditor.chain.signing import Signer
 from contracts.audit import Chain
 from infra import clock
 from tests.audit.trail import Trail
@@ -10,12 +10,12 @@ FAKE = '"visit_type":"checkup"', '"visit_type":"surgery"'
 
 
 def audit_key(trail: Trail) -> Signer:
-    """The true key: whoever holds it can make an end that fits, as can whoever kept one of earlier."""
+    """The real audit key: with it, or with the one before, an end can be signed that verifies."""
     return Signer.load(trail.settings.audit_key_file)
 
 
 async def contents(trail: Trail) -> list[str]:
-    """What the entries say, in order."""
+    """The contents of the entries, in order."""
     return [
         row["content"]
         for row in await trail.postgres.fetch("SELECT content FROM audit.entries ORDER BY number")
@@ -23,7 +23,7 @@ async def contents(trail: Trail) -> list[str]:
 
 
 async def end_of(trail: Trail) -> ChainEnd:
-    """The chain's end, made again from its contents."""
+    """The chain's end, recomputed from the contents."""
     end = ChainEnd.empty(Chain.BOOKING, 0)
     for content in await contents(trail):
         end.append(content.encode())
@@ -31,22 +31,22 @@ async def end_of(trail: Trail) -> ChainEnd:
 
 
 async def rewrite_from(trail: Trail, first: int, *, entries: int) -> None:
-    """Another truth from entry `first` on, with so many entries' hashes made again."""
+    """Rewrite history from entry `first` on and recompute the hashes of so many entries."""
     end = ChainEnd.empty(Chain.BOOKING, 0)
     statements = []
     for number, content in enumerate(await contents(trail), 1):
-        told = content.replace(*FAKE) if number >= first else content
-        hash_ = end.append(told.encode())
+        forged = content.replace(*FAKE) if number >= first else content
+        hash_ = end.append(forged.encode())
         if first <= number < first + entries:
             statements.append(
-                f"UPDATE audit.entries SET content = '{told}', hash = '\\x{hash_.hex()}' "
+                f"UPDATE audit.entries SET content = '{forged}', hash = '\\x{hash_.hex()}' "
                 f"WHERE number = {number}"
             )
     await trail.tamper(*statements)
 
 
 async def add_entry(trail: Trail, number: int) -> None:
-    """Another entry behind the last, chained as it should be; the auditor's position goes along."""
+    """Append another entry, correctly chained; the auditor's position moves with it."""
     end, (*_, last) = await end_of(trail), await contents(trail)
     hash_ = end.append(last.encode())
     await trail.tamper(
@@ -61,7 +61,7 @@ async def add_entry(trail: Trail, number: int) -> None:
 
 
 async def set_position(trail: Trail, sequence: int) -> None:
-    """Let the auditor stand behind this event."""
+    """Move the auditor's position to after this event."""
     await trail.tamper(
         f"UPDATE audit.progress SET last_sequence = {sequence} "
         "WHERE topic LIKE '%booking.events%' AND partition = 0"
@@ -69,7 +69,7 @@ async def set_position(trail: Trail, sequence: int) -> None:
 
 
 async def set_end(trail: Trail, signer: Signer | None = None) -> None:
-    """Let the chain end where its entries do; without a signer, under the signature of before."""
+    """Move the chain's end to the last entry; without a signer, with the old signature."""
     end = await end_of(trail)
     head = (signer or audit_key(trail)).head(end, clock.now())
     signature = f", key_id = '{head.key_id}', signature = '\\x{head.signature}'" if signer else ""
@@ -81,7 +81,7 @@ async def set_end(trail: Trail, signer: Signer | None = None) -> None:
 
 
 async def set_head(trail: Trail, signer: Signer) -> None:
-    """One head of all entries, and none besides."""
+    """Leave a single head, over all entries."""
     head = signer.head(await end_of(trail), clock.now())
     await trail.tamper(
         "DELETE FROM audit.heads",
@@ -92,7 +92,7 @@ async def set_head(trail: Trail, signer: Signer) -> None:
 
 
 async def cut_off(trail: Trail, size: int) -> None:
-    """Everything behind entry `size`, and whatever tells that there was more."""
+    """Delete everything after entry `size`, and every trace of it."""
     await trail.tamper(
         f"DELETE FROM audit.entries WHERE number > {size}",
         f"DELETE FROM audit.heads WHERE size > {size}",

@@ -1,18 +1,18 @@
-"""The trail of a real clinic: what was done, who looked, and nothing about anybody."""
+"""The trail of a real clinic: writes and reads are in it, personal data is not."""
 
 import asyncio
 
 from auditor.main import running_auditor
 from contracts.security import PatientRead
 from infra import clock
-from ops.audit.verifying import Asked, walk
+from ops.audit.verify import Asked, walk
 from tests.clinic import Clinic
 from tests.waiting import until_async
 
 CANARIES = ("Quagga", "canary.", "4930765", "left knee", "conference in", "quaggology", "Okapi")
 
 
-async def test_nothing_personal_is_in_it(clinic: Clinic) -> None:
+async def test_it_contains_nothing_personal(clinic: Clinic) -> None:
     headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
     body = {
         "email": f"canary.{clock.new_id().hex}@example.org",

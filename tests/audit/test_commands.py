@@ -1,4 +1,4 @@
-"""`clinic audit` as an operator meets it: by its output and its exit status."""
+"""`clinic audit` as an operator uses it: its output and its exit status."""
 
 import gzip
 import json
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import rfc8785
 
-from auditor.chain import entry_hash, first_hash
-from auditor.signing import Signer
+from auditor.chain.hash_chain import entry_hash, first_hash
+from auditor.chain.signing import Signer
 from contracts.audit import Chain, HeadFile
 from tests.audit.trail import Trail, run
 
@@ -22,7 +22,7 @@ def exported(trail: Trail, *arguments: str) -> tuple[list[dict[str, Any]], str]:
     return [json.loads(line) for line in lines.splitlines()], said.removeprefix("cursor: ")
 
 
-async def test_verify_says_how_much_fits(kept: Trail) -> None:
+async def test_verify_reports_how_many_entries_fit(kept: Trail) -> None:
     said, _ = run(kept, "verify")
     as_json, _ = run(kept, "verify", "--json", "--chain", "booking", "--partition", "0")
 
@@ -43,7 +43,7 @@ async def test_verify_names_the_first_broken_entry_and_ends_with_status_1(kept: 
     assert "30" not in said
 
 
-async def test_a_head_is_kept_elsewhere_and_held_against_the_trail_later(kept: Trail, tmp_path: Path) -> None:
+async def test_a_head_kept_elsewhere_is_compared_with_the_trail_later(kept: Trail, tmp_path: Path) -> None:
     heads, _ = run(kept, "head")
     path = tmp_path / "head.json"
     path.write_text(heads)
@@ -57,7 +57,7 @@ async def test_a_head_is_kept_elsewhere_and_held_against_the_trail_later(kept: T
     assert "entry 1 is missing" in run(kept, "verify", "--head", str(path), status=1)[0]
 
 
-async def test_what_is_no_head_file_or_key_is_one_sentence(kept: Trail, tmp_path: Path) -> None:
+async def test_an_invalid_head_file_or_key_is_one_sentence(kept: Trail, tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text("{}")
 
@@ -79,7 +79,7 @@ async def test_what_is_no_head_file_or_key_is_one_sentence(kept: Trail, tmp_path
         {"chain": "other"},
     ],
 )
-async def test_nor_is_one_with_a_head_that_cannot_be(
+async def test_so_is_a_head_with_impossible_values(
     kept: Trail, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     file = await kept.keep_head(tmp_path / "head.json")
@@ -92,7 +92,7 @@ async def test_nor_is_one_with_a_head_that_cannot_be(
     assert said == f"{file} does not hold what `clinic audit head` prints."
 
 
-async def test_a_partition_that_is_not_there_is_said_so(kept: Trail) -> None:
+async def test_an_unknown_partition_is_reported(kept: Trail) -> None:
     _, said = run(kept, "verify", "--chain", "booking", "--partition", "99", status=1)
     assert said == "The trail has nothing of booking/99."
 
@@ -107,12 +107,12 @@ async def test_a_partition_that_is_not_there_is_said_so(kept: Trail) -> None:
         ("export", "--chain", "booking", "--partition", "0", "--since", "99999999999999999999"),
     ],
 )
-async def test_numbers_that_cannot_be_are_misuse(kept: Trail, arguments: tuple[str, ...]) -> None:
+async def test_impossible_numbers_are_misuse(kept: Trail, arguments: tuple[str, ...]) -> None:
     assert "Error: Invalid value" in run(kept, *arguments, status=2)[1]
 
 
 class TestExport:
-    async def test_whoever_has_it_can_check_the_chain(self, kept: Trail) -> None:
+    async def test_its_recipient_can_verify_the_chain(self, kept: Trail) -> None:
         entries, _ = exported(kept)
 
         before = first_hash(Chain.BOOKING, 0)
@@ -122,14 +122,14 @@ class TestExport:
             assert entry["hash"] == before.hex()
         assert len(entries) == ENTRIES
 
-    async def test_it_goes_on_behind_its_cursor(self, kept: Trail) -> None:
+    async def test_it_continues_after_its_cursor(self, kept: Trail) -> None:
         first, cursor = exported(kept, "--since", "booking/0=47")
         none, same = exported(kept, "--since", cursor)
 
         assert [entry["number"] for entry in first] == [48, 49, 50]
         assert (none, same) == ([], cursor)
 
-    async def test_it_goes_on_behind_an_export_that_was_cut_off(self, kept: Trail, tmp_path: Path) -> None:
+    async def test_it_continues_after_a_truncated_export(self, kept: Trail, tmp_path: Path) -> None:
         lines, _ = run(kept, "export")
         path = tmp_path / "trail.ndjson"
         path.write_text(lines[: len(lines) // 2])
@@ -139,7 +139,7 @@ class TestExport:
 
         assert [entry["number"] for entry in rest] == list(range(whole + 1, ENTRIES + 1))
 
-    async def test_it_is_packed_if_asked(self, kept: Trail, tmp_path: Path) -> None:
+    async def test_it_is_compressed_on_request(self, kept: Trail, tmp_path: Path) -> None:
         plain, _ = run(kept, "export", "--chain", "booking", "--partition", "0", "--since", "10")
         packed = tmp_path / "trail.ndjson.gz"
         _, said = run(kept, "export", "--gzip", "--out", str(packed), "--since", "booking/0=10")
@@ -148,7 +148,7 @@ class TestExport:
         assert said == "cursor: booking/0=50"
 
     @pytest.mark.parametrize("cut", [0, 1, 50, 4_000])
-    async def test_it_goes_on_in_the_file_it_began(self, kept: Trail, tmp_path: Path, cut: int) -> None:
+    async def test_it_continues_in_the_same_file(self, kept: Trail, tmp_path: Path, cut: int) -> None:
         path = tmp_path / "trail.ndjson"
         whole, _ = run(kept, "export")
         path.write_text(whole[: len(whole) - cut])
@@ -157,9 +157,9 @@ class TestExport:
 
         assert path.read_text() == whole
 
-    async def test_a_cursor_that_is_none_is_misuse(self, kept: Trail) -> None:
+    async def test_an_invalid_cursor_is_misuse(self, kept: Trail) -> None:
         assert "--since" in run(kept, "export", "--since", "yesterday", status=2)[1]
 
 
-async def test_retain_prints_what_it_dropped(kept: Trail) -> None:
+async def test_retain_prints_the_months_that_it_dropped(kept: Trail) -> None:
     assert json.loads(run(kept, "retain", "--json")[0]) == []

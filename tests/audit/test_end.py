@@ -1,4 +1,6 @@
-"""A chain's end is signed: nothing can be put behind the last head, and the auditor signs no such thing."""
+"""A chain's end is signed: entries cannot be added after the last head, and the auditor does not sign any
+such end.
+"""
 
 import asyncio
 from pathlib import Path
@@ -6,14 +8,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from structlog.testing import capture_logs
 
-from auditor.ends import EndError
+from auditor.chain.ends import EndError
+from auditor.chain.signing import Signer
 from auditor.metrics import END_BROKEN
-from auditor.signing import Signer
+from infra.errors import MisconfiguredError
 from infra.settings import Settings
 from ops.audit.heads import signed_now
-from ops.audit.verifying import Asked, walk
+from ops.audit.verify import Asked, walk
 from tests.audit.tampering import add_entry, rewrite_from, set_end, set_position
 from tests.audit.trail import Trail
 from tests.waiting import until_async
@@ -24,13 +26,13 @@ FORGED = (ENTRIES, "no trusted key signed the chain's end")
 
 @pytest.fixture
 async def unsigned(kept: Trail) -> Trail:
-    """Fifty entries whose last head is of forty, as it is before a minute is over."""
+    """Fifty entries whose last head covers forty, as happens within a minute."""
     await kept.tamper("DELETE FROM audit.heads WHERE size > 40")
     await kept.verified()
     return kept
 
 
-async def test_entries_edited_behind_the_last_head(unsigned: Trail) -> None:
+async def test_entries_edited_after_the_last_head(unsigned: Trail) -> None:
     await rewrite_from(unsigned, 41, entries=10)
     assert await unsigned.finding() == (
         ENTRIES,
@@ -41,21 +43,21 @@ async def test_entries_edited_behind_the_last_head(unsigned: Trail) -> None:
     assert await unsigned.finding() == FORGED
 
 
-async def test_an_entry_deleted_behind_the_last_head(unsigned: Trail) -> None:
+async def test_an_entry_deleted_after_the_last_head(unsigned: Trail) -> None:
     await unsigned.tamper("DELETE FROM audit.entries WHERE number = 50")
     await set_end(unsigned)
 
     assert await unsigned.finding() == (ENTRIES - 1, FORGED[1])
 
 
-async def test_an_entry_inserted_behind_the_last(unsigned: Trail) -> None:
+async def test_an_entry_inserted_at_the_end(unsigned: Trail) -> None:
     await add_entry(unsigned, ENTRIES + 1)
     await set_end(unsigned)
 
     assert await unsigned.finding() == (ENTRIES + 1, FORGED[1])
 
 
-async def test_an_end_that_another_key_signed(unsigned: Trail) -> None:
+async def test_an_end_signed_by_another_key(unsigned: Trail) -> None:
     await set_end(unsigned, Signer(Ed25519PrivateKey.generate()))
 
     assert await unsigned.finding() == FORGED
@@ -70,11 +72,14 @@ async def test_a_chain_without_any_signature(kept: Trail) -> None:
 async def test_an_auditors_position_that_is_not_the_end(kept: Trail) -> None:
     await set_position(kept, 51)
 
-    assert await kept.finding() == (ENTRIES, f"the chain ends with entry {ENTRIES}, and the auditor with 51")
+    assert await kept.finding() == (
+        ENTRIES,
+        f"the chain ends with entry {ENTRIES}, but the auditor's position is 51",
+    )
 
 
 @pytest.mark.parametrize("frontier", ["frontier = '\\x00'", "frontier = substr(frontier, 33)", "size = 51"])
-async def test_an_end_that_cannot_be_gone_on_from(kept: Trail, frontier: str) -> None:
+async def test_an_end_that_cannot_be_continued(kept: Trail, frontier: str) -> None:
     await kept.tamper(f"UPDATE audit.chains SET {frontier}")
 
     assert await kept.finding() == FORGED
@@ -82,7 +87,7 @@ async def test_an_end_that_cannot_be_gone_on_from(kept: Trail, frontier: str) ->
 
 class TestTheAuditor:
     @pytest.mark.parametrize("forged", ["tail", "frontier"])
-    async def test_signs_nothing_of_it_and_goes_on_with_the_others(
+    async def test_signs_no_such_end_and_continues_with_the_other_chains(
         self, unsigned: Trail, forged: str
     ) -> None:
         if forged == "tail":
@@ -105,7 +110,7 @@ class TestTheAuditor:
         with pytest.raises(EndError, match="No trusted key signed the end of booking/0"):
             await signed_now(unsigned.settings)
 
-    async def test_puts_nothing_behind_it(self, kept: Trail) -> None:
+    async def test_appends_nothing_to_it(self, kept: Trail) -> None:
         await add_entry(kept, ENTRIES + 1)
         await set_end(kept)
         await kept.happen(3, first=ENTRIES + 1)
@@ -139,7 +144,7 @@ async def _has_head(trail: Trail, partition: int, size: int = 1) -> bool:
 class TestAnotherAuditKey:
     @pytest.fixture
     def changed(self, kept: Trail, tmp_path: Path) -> Trail:
-        """The trail of an operator who has just made a new one."""
+        """The trail of an operator who has just replaced the audit key."""
         file = tmp_path / "new.pem"
         file.write_bytes(
             Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -147,7 +152,7 @@ class TestAnotherAuditKey:
         kept.settings = kept.settings.model_copy(update={"audit_key_file": file})
         return kept
 
-    async def test_takes_over_what_the_earlier_one_signed(self, changed: Trail, original: Settings) -> None:
+    async def test_accepts_what_the_earlier_key_signed(self, changed: Trail, original: Settings) -> None:
         with pytest.raises(EndError):
             await signed_now(changed.settings)
 
@@ -158,15 +163,11 @@ class TestAnotherAuditKey:
             await changed.keeps(ENTRIES + 3, 0)
         asked = Asked(key_files=[original.audit_key_file])
         reports = await asyncio.to_thread(walk, changed.settings, asked)
-        assert [report.finding for report in reports] == [None] * len(reports)
+        # The topic of all clones has other tests' events on other partitions.
+        assert [report.finding for report in reports if report.partition == 0] == [None]
 
 
-async def test_a_role_that_may_change_the_trail_is_warned_of(trail: Trail) -> None:
-    with capture_logs() as logs:
-        async with trail.auditor():
+async def test_it_does_not_run_as_a_role_that_may_change_the_trail(trail: Trail) -> None:
+    with pytest.raises(MisconfiguredError, match="does not run as the owner"):
+        async with trail.auditor(postgres_dsn_auditor=trail.settings.postgres_dsn):
             pass
-        assert [log for log in logs if "role" in log["event"]] == []
-        async with trail.auditor(postgres_dsn_auditor=None):
-            pass
-
-    assert [log["log_level"] for log in logs if "role" in log["event"]] == ["warning"]

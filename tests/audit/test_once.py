@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.events import bookings
+from benchmarks.services.events import bookings
 from tests.audit.trail import MARCH, PARTITIONS, Trail
 
 KILLS = 6
@@ -15,11 +15,11 @@ MISSED = 10_000
 
 
 def numbered(partition: int, count: int) -> list[tuple[int, int]]:
-    """The entries that a partition has to have."""
+    """The expected entries of a partition."""
     return [(partition, number) for number in range(1, count + 1)]
 
 
-async def test_kills_in_the_middle_leave_no_gap_and_no_repeat(trail: Trail, tmp_path: Path) -> None:
+async def test_kills_under_load_leave_no_gap_and_no_repeat(trail: Trail, tmp_path: Path) -> None:
     chance = random.Random(7)
     auditor = trail.auditor_process(tmp_path)
     await auditor.start()
@@ -28,7 +28,7 @@ async def test_kills_in_the_middle_leave_no_gap_and_no_repeat(trail: Trail, tmp_
         first = 1 + turn * EVENTS_PER_PARTITION
         await trail.happen_everywhere(EVENTS_PER_PARTITION, first=first)
         await trail.keeps(kept + 1)
-        await asyncio.sleep(chance.uniform(0, 0.05))  # somewhere in a later transaction
+        await asyncio.sleep(chance.uniform(0, 0.05))  # in some later transaction
         await auditor.kill()
         kept = await trail.size()
         await auditor.start()
@@ -41,7 +41,7 @@ async def test_kills_in_the_middle_leave_no_gap_and_no_repeat(trail: Trail, tmp_
     assert await trail.verified() == total * PARTITIONS
 
 
-async def test_what_is_published_twice_is_kept_once(trail: Trail) -> None:
+async def test_an_event_published_twice_is_recorded_once(trail: Trail) -> None:
     facts = list(bookings(0, 20, MARCH))
     await trail.facts(facts)
     await trail.facts(facts[10:], first=11)
@@ -53,7 +53,7 @@ async def test_what_is_published_twice_is_kept_once(trail: Trail) -> None:
     await trail.verified()
 
 
-async def test_a_gap_stops_its_partition_and_only_that(trail: Trail) -> None:
+async def test_a_gap_stops_only_its_partition(trail: Trail) -> None:
     await trail.happen(5)
     await trail.happen(5, first=7)
     await trail.happen(5, partition=3)
@@ -65,7 +65,7 @@ async def test_a_gap_stops_its_partition_and_only_that(trail: Trail) -> None:
     assert await trail.size(0) == 5
 
 
-async def test_read_again_from_the_beginning_it_has_the_same_hashes(trail: Trail) -> None:
+async def test_reading_again_from_the_beginning_gives_the_same_hashes(trail: Trail) -> None:
     await trail.happen_everywhere(100)
     async with trail.auditor():
         await trail.keeps(100 * PARTITIONS)

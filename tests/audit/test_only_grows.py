@@ -60,7 +60,7 @@ async def test_only_the_auditor_adds_to_it(kept: Trail) -> None:
 
 
 class TestDroppingAMonth:
-    """What the auditor's role may call is itself guarded, whatever the auditor believes."""
+    """The function that the auditor's role may call has guards of its own."""
 
     @pytest.fixture
     async def auditor(self, kept: Trail) -> asyncpg.Connection:
@@ -68,7 +68,7 @@ class TestDroppingAMonth:
         return await asyncpg.connect(kept.settings.auditor_dsn)
 
     @pytest.mark.parametrize("years", [1, 6])
-    async def test_not_one_that_is_younger_than_the_owner_said(
+    async def test_no_month_younger_than_the_owner_allows(
         self, kept: Trail, auditor: asyncpg.Connection, years: int
     ) -> None:
         month = clock.now().date().replace(day=1)
@@ -76,7 +76,7 @@ class TestDroppingAMonth:
             await auditor.execute("SELECT audit.drop_month($1)", month.replace(year=month.year - years))
         await auditor.close()
 
-    async def test_only_the_owner_says_how_old(self, kept: Trail, auditor: asyncpg.Connection) -> None:
+    async def test_only_the_owner_sets_the_age(self, kept: Trail, auditor: asyncpg.Connection) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await auditor.execute("UPDATE audit.retention SET years = 1")
         await auditor.close()
@@ -85,7 +85,7 @@ class TestDroppingAMonth:
 
         assert await kept.postgres.fetchval("SELECT years FROM audit.retention") == 9
 
-    async def test_not_one_whose_hashes_no_stub_keeps(self, kept: Trail, auditor: asyncpg.Connection) -> None:
+    async def test_no_month_whose_hashes_are_not_kept(self, kept: Trail, auditor: asyncpg.Connection) -> None:
         old = datetime(2018, 1, 1, tzinfo=UTC)
         await auditor.execute("SELECT audit.make_month($1)", old.date())
         await kept.tamper(
@@ -101,7 +101,7 @@ class TestDroppingAMonth:
         await auditor.close()
 
 
-async def test_the_next_months_are_made_ahead(kept: Trail) -> None:
+async def test_the_next_months_are_created_ahead(kept: Trail) -> None:
     now = clock.now()
     ahead = [(now.year + (now.month + n - 1) // 12, (now.month + n - 1) % 12 + 1) for n in range(3)]
     names = {

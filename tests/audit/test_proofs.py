@@ -1,4 +1,4 @@
-"""Proofs: what they show, and to whoever has the audit key's public half and nothing else."""
+"""Proofs, verified with the public audit key alone."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from auditor.signing import TrustedKeys
+from auditor.chain.signing import TrustedKeys
 from contracts.audit import Chain, HeadFile, InclusionProof, canonical
 from infra.errors import MisconfiguredError
-from infra.tokens import load_signing_key
+from infra.signing_keys import load_signing_key
 from ops.audit.heads import read_head_file, signed_now
 from ops.audit.proofs import NoProofError, check, prove, prove_growth
 from tests.audit.tampering import FAKE, audit_key, contents, rewrite_from, set_end, set_head
@@ -31,7 +31,7 @@ def key(kept: Trail, tmp_path: Path) -> Path:
 
 
 def checked(trail: Trail, file: Path, key: Path) -> str:
-    """What `clinic audit check` says where neither the database nor the audit key is."""
+    """The output of `clinic audit check` without a database and without the private key."""
     nowhere = {"postgres_dsn_auditor": "postgresql://a:b@127.0.0.1:1/clinic", "audit_key_file": "nowhere.pem"}
     settings = trail.settings.model_copy(update=nowhere)
     done = clinic_command(settings, "audit", "check", str(file), "--key", str(key))
@@ -39,9 +39,7 @@ def checked(trail: Trail, file: Path, key: Path) -> str:
     return done.stdout
 
 
-async def test_an_entry_is_proven_to_whoever_has_the_public_key(
-    kept: Trail, tmp_path: Path, key: Path
-) -> None:
+async def test_an_entry_is_proven_with_the_public_key(kept: Trail, tmp_path: Path, key: Path) -> None:
     run(kept, "head")
     file = tmp_path / "proof.json"
     file.write_text(run(kept, "prove", "booking", "0", "17")[0])
@@ -69,7 +67,7 @@ async def test_the_growth_since_an_earlier_head_is_proven(kept: Trail, tmp_path:
 
 
 @pytest.mark.parametrize("number", [17, 1, ENTRIES])
-async def test_an_edited_entry_is_not_proven(kept: Trail, number: int) -> None:
+async def test_an_edited_entry_has_no_proof(kept: Trail, number: int) -> None:
     await signed_now(kept.settings)
     await kept.tamper(f"UPDATE audit.entries SET content = replace(content, '{FAKE[0]}', '{FAKE[1]}')")
 
@@ -77,7 +75,7 @@ async def test_an_edited_entry_is_not_proven(kept: Trail, number: int) -> None:
         await prove(kept.settings, Chain.BOOKING, 0, number)
 
 
-async def test_nor_one_that_was_edited_with_its_hash(kept: Trail) -> None:
+async def test_nor_has_one_whose_hash_was_recomputed(kept: Trail) -> None:
     await signed_now(kept.settings)
     await rewrite_from(kept, 17, entries=1)
 
@@ -85,7 +83,7 @@ async def test_nor_one_that_was_edited_with_its_hash(kept: Trail) -> None:
         await prove(kept.settings, Chain.BOOKING, 0, 17)
 
 
-async def test_nor_the_growth_of_a_trail_that_was_rewritten(kept: Trail, tmp_path: Path) -> None:
+async def test_nor_has_the_growth_of_a_rewritten_trail(kept: Trail, tmp_path: Path) -> None:
     heads = read_head_file(await kept.keep_head(tmp_path / "heads.json"))
     await rewrite_from(kept, 1, entries=ENTRIES)
 
@@ -107,7 +105,7 @@ async def test_nor_the_growth_of_a_trail_that_was_rewritten(kept: Trail, tmp_pat
         ({"path": []}, "does not prove"),
     ],
 )
-async def test_a_changed_proof_does_not_hold(
+async def test_a_changed_proof_is_rejected(
     kept: Trail, tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
     await signed_now(kept.settings)
@@ -119,7 +117,7 @@ async def test_a_changed_proof_does_not_hold(
         check(file, audit_key(kept).public())
 
 
-async def test_nor_one_under_a_head_that_nobody_trusted_signed(kept: Trail, tmp_path: Path) -> None:
+async def test_so_is_a_proof_under_an_untrusted_head(kept: Trail, tmp_path: Path) -> None:
     await signed_now(kept.settings)
     entry, growth = tmp_path / "entry.json", tmp_path / "growth.json"
     proof = await prove(kept.settings, Chain.BOOKING, 0, 17)
@@ -133,7 +131,7 @@ async def test_nor_one_under_a_head_that_nobody_trusted_signed(kept: Trail, tmp_
             check(file, TrustedKeys([other.public_bytes_raw()]))
 
 
-def test_what_is_no_proof_is_one_sentence(tmp_path: Path) -> None:
+def test_an_invalid_proof_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "other.json"
     file.write_text('{"proofs": 1}')
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from auditor.chain.signing import Signer
 from auditor.retention import RetentionError, retain
-from auditor.signing import Signer
-from benchmarks.events import bookings
+from benchmarks.services.events import bookings
 from contracts.audit import Chain
 from infra.postgres import open_pool
 from ops.audit.heads import read_head_file
@@ -45,7 +45,7 @@ async def dropped(trail: Trail, years: int = YEARS) -> list[tuple[str, int]]:
         return [(f"{month:%Y-%m}", entries) for month, entries in await retain(pool, signer, years)]
 
 
-async def test_old_months_go_and_everything_that_was_signed_still_verifies(
+async def test_old_months_are_dropped_and_everything_signed_still_verifies(
     old: Trail, tmp_path: Path
 ) -> None:
     assert await dropped(old, years=20) == []
@@ -64,7 +64,7 @@ async def test_old_months_go_and_everything_that_was_signed_still_verifies(
     assert await dropped(old) == []
 
 
-async def test_a_clock_that_was_set_back_at_the_turn_of_a_month(trail: Trail) -> None:
+async def test_a_clock_set_back_at_the_turn_of_a_month(trail: Trail) -> None:
     facts = list(bookings(0, 60, LONG_AGO))
     mixed = [facts[(number + 15) % 60 if number % 2 else number] for number in range(60)]
     async with trail.auditor():
@@ -80,7 +80,7 @@ async def test_a_clock_that_was_set_back_at_the_turn_of_a_month(trail: Trail) ->
     assert await trail.postgres.fetchval("SELECT count(*) FROM audit.stubs") > 2
 
 
-async def test_a_late_entry_of_a_month_that_is_gone(old: Trail) -> None:
+async def test_a_late_entry_of_a_dropped_month(old: Trail) -> None:
     async with old.auditor(audit_retention_years=20):
         await old.happen(1, first=ALL + 1)
         await old.keeps(ALL + 1)
@@ -106,33 +106,33 @@ async def test_a_month_that_does_not_verify_is_kept(old: Trail) -> None:
     assert (await old.finding())[0] == 45
 
 
-async def test_nothing_younger_than_the_owner_said_however_the_auditor_is_set(old: Trail) -> None:
+async def test_nothing_younger_than_the_owner_allows_whatever_the_auditors_settings(old: Trail) -> None:
     await old.tamper("UPDATE audit.retention SET years = 20")
 
     assert await dropped(old) == []
 
 
-async def test_nobody_waits_behind_a_month_that_is_being_read(old: Trail) -> None:
+async def test_nothing_waits_behind_a_month_that_is_being_read(old: Trail) -> None:
     async with old.postgres.acquire() as reader, reader.transaction():
         await reader.execute("SELECT FROM audit.entries")
         with pytest.raises(asyncpg.LockNotAvailableError):
             async with asyncio.timeout(3):
                 await dropped(old)
         assert clinic_command(old.settings, "audit", "retain").stderr == (
-            "Others use the trail just now: try again later.\n"
+            "Other transactions hold the rows: try again later.\n"
         )
 
     assert len(await dropped(old)) == 2
 
 
-async def test_two_at_once_drop_each_month_once(old: Trail) -> None:
+async def test_two_auditors_drop_each_month_once(old: Trail) -> None:
     both = await asyncio.gather(dropped(old), dropped(old))
 
     assert sorted(both[0] + both[1]) == [("2018-01", JANUARY), ("2018-02", FEBRUARY)]
     assert (await old.reports())[0].finding is None
 
 
-async def test_a_month_that_is_gone_meanwhile_is_done(old: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_month_dropped_meanwhile_is_skipped(old: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
     async def seen(_: asyncpg.Pool) -> list[date]:
         return [date(2018, 1, 1), date(2018, 2, 1)]
 
@@ -153,7 +153,7 @@ async def test_a_month_that_is_gone_meanwhile_is_done(old: Trail, monkeypatch: p
         ("DELETE FROM audit.stubs", "entry 1 is missing"),
     ],
 )
-async def test_what_stays_of_a_month_is_itself_guarded(old: Trail, change: str, finding: str) -> None:
+async def test_the_remains_of_a_month_are_protected(old: Trail, change: str, finding: str) -> None:
     await dropped(old)
     await old.tamper(change)
 

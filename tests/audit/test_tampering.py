@@ -1,4 +1,4 @@
-"""Whatever a database superuser does to the trail, with all triggers off, shows."""
+"""Changes of the trail by a database superuser, with all triggers off, are detected."""
 
 import asyncio
 from datetime import timedelta
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from auditor.signing import Signer
+from auditor.chain.signing import Signer
 from contracts.audit import HeadFile
 from infra import clock
 from ops.audit.heads import signed_now
@@ -33,7 +33,7 @@ class TestFoundByVerifyAlone:
 
         number, finding = await kept.finding()
 
-        assert (number, "does not have the hash" in finding) == (17, True)
+        assert (number, "the hash of entry 17" in finding) == (17, True)
 
     @pytest.mark.parametrize(
         "change",
@@ -55,12 +55,12 @@ class TestFoundByVerifyAlone:
 
         assert (number, "columns" in finding) == (17, True)
 
-    async def test_an_edited_entry_with_its_own_hash_made_again(self, kept: Trail) -> None:
+    async def test_an_edited_entry_whose_hash_was_recomputed(self, kept: Trail) -> None:
         await rewrite_from(kept, 17, entries=1)
 
         number, finding = await kept.finding()
 
-        assert (number, "does not have the hash" in finding) == (18, True)
+        assert (number, "the hash of entry 18" in finding) == (18, True)
 
     async def test_a_deleted_entry(self, kept: Trail) -> None:
         await kept.tamper("DELETE FROM audit.entries WHERE number = 17")
@@ -77,7 +77,7 @@ class TestFoundByVerifyAlone:
             """
         )
 
-        assert await kept.finding() == (17, "entry 17 is there twice")
+        assert await kept.finding() == (17, "entry 17 exists twice")
 
     async def test_an_appended_entry(self, kept: Trail) -> None:
         await add_entry(kept, ENTRIES + 1)
@@ -93,23 +93,23 @@ class TestFoundByVerifyAlone:
 
         number, finding = await kept.finding()
 
-        assert (number, "does not have the hash" in finding) == (17, True)
+        assert (number, "the hash of entry 17" in finding) == (17, True)
 
-    async def test_a_tail_that_is_cut_off_without_its_heads(self, kept: Trail) -> None:
+    async def test_a_tail_deleted_without_its_heads(self, kept: Trail) -> None:
         await kept.tamper("DELETE FROM audit.entries WHERE number > 45")
 
         number, finding = await kept.finding()
 
         assert (number, "entry 46 is missing" in finding) == (46, True)
 
-    async def test_a_rewritten_chain_whose_heads_stayed(self, kept: Trail) -> None:
+    async def test_a_rewritten_chain_with_its_old_heads(self, kept: Trail) -> None:
         await rewrite_from(kept, 17, entries=ENTRIES)
 
         number, finding = await kept.finding()
 
         assert (number, "the first 20 entries are not those" in finding) == (20, True)
 
-    async def test_a_rewritten_chain_whose_heads_another_key_signed(self, kept: Trail) -> None:
+    async def test_a_rewritten_chain_with_heads_signed_by_another_key(self, kept: Trail) -> None:
         await rewrite_from(kept, 1, entries=ENTRIES)
         await set_head(kept, Signer(Ed25519PrivateKey.generate()))
 
@@ -117,32 +117,35 @@ class TestFoundByVerifyAlone:
 
         assert (number, "no trusted key signed" in finding) == (ENTRIES, True)
 
-    async def test_a_head_that_says_something_else(self, kept: Trail) -> None:
+    async def test_a_head_with_other_values(self, kept: Trail) -> None:
         await kept.tamper("UPDATE audit.heads SET signed_at = signed_at - interval '1 day' WHERE size = 40")
 
         number, finding = await kept.finding()
 
         assert (number, "no trusted key signed" in finding) == (40, True)
 
-    async def test_a_chain_that_vanished_but_for_its_heads(self, kept: Trail) -> None:
+    async def test_a_chain_deleted_except_for_its_heads(self, kept: Trail) -> None:
         await kept.tamper("DELETE FROM audit.entries", "DELETE FROM audit.chains")
 
         number, finding = await kept.finding()
 
         assert (number, "entry 1 is missing" in finding) == (1, True)
 
-    async def test_a_chain_that_vanished_but_for_the_auditors_position(self, kept: Trail) -> None:
+    async def test_a_chain_deleted_except_for_the_auditors_position(self, kept: Trail) -> None:
         await kept.tamper("DELETE FROM audit.entries", "DELETE FROM audit.chains", "DELETE FROM audit.heads")
 
-        assert await kept.finding() == (0, f"the chain ends with entry 0, and the auditor with {ENTRIES}")
+        assert await kept.finding() == (
+            0,
+            f"the chain ends with entry 0, but the auditor's position is {ENTRIES}",
+        )
 
 
 class TestFoundWithAnEarlierHead:
-    """Whoever also holds the audit key, or kept what it signed earlier."""
+    """Tampering by somebody who also has the audit key, or keeps earlier signatures."""
 
     @pytest.fixture
     async def head(self, kept: Trail, tmp_path: Path) -> Path:
-        """A head of all fifty, kept elsewhere."""
+        """A head over all fifty entries, kept elsewhere."""
         return await kept.keep_head(tmp_path / "head.json")
 
     async def test_an_untouched_trail_verifies_also_after_it_has_grown(self, kept: Trail, head: Path) -> None:
@@ -152,7 +155,7 @@ class TestFoundWithAnEarlierHead:
 
         assert await kept.verified(head) == ENTRIES + 30
 
-    async def test_a_tail_that_is_cut_off_with_all_that_tells_of_it(self, kept: Trail, head: Path) -> None:
+    async def test_a_tail_deleted_with_every_trace_of_it(self, kept: Trail, head: Path) -> None:
         await cut_off(kept, 45)
         await kept.verified()
 
@@ -160,7 +163,7 @@ class TestFoundWithAnEarlierHead:
 
         assert (number, finding) == (46, "entry 46 is missing: there is a head of 50 entries")
 
-    async def test_a_whole_chain_rewritten_with_the_true_key(self, kept: Trail, head: Path) -> None:
+    async def test_a_whole_chain_rewritten_with_the_real_key(self, kept: Trail, head: Path) -> None:
         await rewrite_from(kept, 1, entries=ENTRIES)
         await set_head(kept, audit_key(kept))
         await set_end(kept, audit_key(kept))
@@ -170,7 +173,7 @@ class TestFoundWithAnEarlierHead:
 
         assert (number, "the first 50 entries are not those of the head" in finding) == (ENTRIES, True)
 
-    async def test_a_whole_chain_rewritten_that_has_grown_since(self, kept: Trail, head: Path) -> None:
+    async def test_a_whole_rewritten_chain_that_has_grown_since(self, kept: Trail, head: Path) -> None:
         await rewrite_from(kept, 1, entries=ENTRIES)
         await kept.tamper("DELETE FROM audit.heads")
         await set_end(kept, audit_key(kept))
@@ -181,7 +184,7 @@ class TestFoundWithAnEarlierHead:
 
         assert (await kept.finding(head))[0] == ENTRIES
 
-    async def test_a_chain_that_vanished_without_a_trace(self, kept: Trail, head: Path) -> None:
+    async def test_a_chain_deleted_without_a_trace(self, kept: Trail, head: Path) -> None:
         await cut_off(kept, 0)
         assert await kept.reports() == []
 

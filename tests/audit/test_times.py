@@ -1,4 +1,4 @@
-"""`recorded_at` is outside of the hash: it has to follow the entry before, and to stay between the heads."""
+"""`recorded_at` is not hashed: it must not precede the entry before, and must lie between the heads."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +11,17 @@ from tests.audit.trail import Trail
 ENTRIES = 50
 
 
-async def test_an_entry_that_says_it_was_recorded_earlier(kept: Trail) -> None:
+async def test_an_entry_recorded_before_its_predecessor(kept: Trail) -> None:
     await kept.tamper("UPDATE audit.entries SET recorded_at = '1999-01-01' WHERE number = 17")
 
-    assert await kept.finding() == (17, "entry 17 says it was recorded before what precedes it")
+    assert await kept.finding() == (
+        17,
+        "entry 17 claims to be recorded before the entry or head that precedes it",
+    )
 
 
 @pytest.mark.parametrize("table", ["entries SET recorded_at", "heads SET signed_at", "chains SET signed_at"])
-async def test_a_time_that_is_none(kept: Trail, table: str) -> None:
+async def test_an_invalid_time(kept: Trail, table: str) -> None:
     await kept.tamper(f"UPDATE audit.{table} = 'infinity'")
 
     assert (await kept.finding())[1]
@@ -29,7 +32,7 @@ async def test_all_entries_of_a_head_recorded_after_it(kept: Trail) -> None:
 
     number, finding = await kept.finding()
 
-    assert (number, "entry 20 says it was recorded after the head of 20" in finding) == (20, True)
+    assert (number, "entry 20 claims to be recorded after the head of 20" in finding) == (20, True)
 
 
 async def test_a_tail_recorded_after_the_chains_end(kept: Trail) -> None:
@@ -40,11 +43,11 @@ async def test_a_tail_recorded_after_the_chains_end(kept: Trail) -> None:
 
     assert await kept.finding() == (
         ENTRIES,
-        f"entry {ENTRIES} says it was recorded after the chain's end was signed",
+        f"entry {ENTRIES} claims to be recorded after the chain's end was signed",
     )
 
 
-async def test_a_clock_that_is_set_back_moves_no_time_of_the_trail_back(
+async def test_a_clock_set_back_does_not_move_recorded_times_back(
     kept: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = clock.now
@@ -56,7 +59,7 @@ async def test_a_clock_that_is_set_back_moves_no_time_of_the_trail_back(
     assert await kept.verified() == ENTRIES + 30
 
 
-async def test_a_trail_made_again_fits_a_head_of_before(trail: Trail, tmp_path: Path) -> None:
+async def test_a_trail_recorded_again_fits_an_earlier_head(trail: Trail, tmp_path: Path) -> None:
     await trail.kept(20)
     head = await trail.keep_head(tmp_path / "head.json")
     await trail.forget()

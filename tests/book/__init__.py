@@ -1,1 +1,1 @@
-"""The rules of the book as a whole: under a storm of requests, and against a model of them."""
+"""The booking rules as a whole: under a storm of requests, and against a model."""

@@ -1,4 +1,4 @@
-"""Steps made by chance, so that most kinds of answer are frequent."""
+"""Random steps, chosen so that most kinds of answer are frequent."""
 
 import random
 from collections.abc import Callable
@@ -26,14 +26,14 @@ from tests.book.steps import (
 
 
 class Chance:
-    """Steps made by chance; the same number makes the same step."""
+    """Random steps; the same number makes the same step."""
 
     def __init__(self, number: int) -> None:
         self._random = random.Random(number)
         self._pick = self._random.choice
 
     def step(self) -> Step:
-        """One of any kind; bookings most often."""
+        """A step of any kind; bookings most often."""
         [make] = self._random.choices([make for _, make in OFTEN], [times for times, _ in OFTEN])
         return make(self)
 
@@ -69,9 +69,9 @@ class Chance:
 
     def _all_day(self) -> tuple[Opening, ...]:
         starts, ends = self._pick((-2, -1, -1, 0)), self._pick(range(8, 12))
-        # There on the scene's day, and perhaps not on those around it.
+        # Hours on the scene's day, and perhaps none around it.
         valid = self._pick(((None, None), (None, None), (None, 0), (0, None), (0, 0)))
-        # Two openings that meet; in some scenes where the clocks change.
+        # Two openings that touch; in some scenes where the clocks change.
         noon = self._pick((None, 2, 3, 4, 5, 6))
         if noon is None:
             return (Opening(starts, ends - starts, valid=valid),)
@@ -146,7 +146,7 @@ OFTEN: list[tuple[int, Callable[[Chance], Step]]] = [
 
 
 def two_doctors(number: int) -> list[Step]:
-    """One in each zone, there around the scene."""
+    """One in each zone, with hours around the scene."""
     chance = Chance(number)
     return [
         step

@@ -1,13 +1,12 @@
-"""The rules of the book, one command after the other, as the contract tells them; nothing of the product.
+"""A model of the booking rules, one command at a time, from the contract alone; nothing of the product.
 
-Slow and plain on purpose. Instants are UTC. An answer is `confirmed` or the reason of the refusal.
+Slow and simple on purpose. Instants are UTC. An answer is `confirmed` or the reason of the refusal.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tests.book.practice import MINUTE, Doctor, Hours, Span, overlap
 
@@ -31,7 +30,7 @@ class Appointment:
 
 
 class Book:
-    """Everything that was decided. `patient` of an actor is its id, or `STAFF`."""
+    """All decisions so far. An actor is the id of a patient, or `STAFF`."""
 
     def __init__(self) -> None:
         self.doctors: dict[str, Doctor] = {}
@@ -53,12 +52,12 @@ class Book:
     def set_hours(self, id_: str, hours: tuple[Hours, ...]) -> str:
         if id_ not in self.doctors:
             return "unknown_doctor"
-        for number, one in enumerate(hours):
+        for number, entry in enumerate(hours):
             for other in hours[:number]:
-                at_once = one.starts < other.ends and other.starts < one.ends
-                first = max(one.valid_from, other.valid_from)
-                last = min(one.valid_until, other.valid_until)
-                if one.weekday == other.weekday and at_once and first <= last:
+                at_once = entry.starts < other.ends and other.starts < entry.ends
+                first = max(entry.valid_from, other.valid_from)
+                last = min(entry.valid_until, other.valid_until)
+                if entry.weekday == other.weekday and at_once and first <= last:
                     return "overlapping_hours"
         return self.update(id_, {"hours": hours})
 
@@ -67,7 +66,11 @@ class Book:
             return "unknown_doctor"
         if when[1] <= now:
             return "in_the_past"
-        to_come = [(key, one.visit) for key, one in self._booked(doctor=id_) if one.visit[1] > now]
+        to_come = [
+            (key, appointment.visit)
+            for key, appointment in self._booked(doctor=id_)
+            if appointment.visit[1] > now
+        ]
         in_the_way = [key for key, visit in to_come if overlap(visit, when)]
         if in_the_way and not cancel_conflicting:
             return f"conflicts_with_bookings {len(in_the_way)}"
@@ -88,12 +91,12 @@ class Book:
     ) -> str:
         if actor not in (STAFF, patient):
             return "not_yours"
-        place = self._place(doctor, code, starts)
-        if isinstance(place, str):
-            return place
-        if why := self._why_not(actor, patient, doctor, *place, now, moving=None):
+        times = self._place(doctor, code, starts)
+        if isinstance(times, str):
+            return times
+        if why := self._why_not(actor, patient, doctor, *times, now, moving=None):
             return why
-        self.appointments[id_] = Appointment(doctor, patient, code, *place, booked_at=now)
+        self.appointments[id_] = Appointment(doctor, patient, code, *times, booked_at=now)
         return CONFIRMED
 
     def reschedule(
@@ -103,19 +106,21 @@ class Book:
             return why
         before = self.appointments[id_]
         doctor, code = doctor or before.doctor, code or before.visit_type
-        place = self._place(doctor, code, starts)
-        if isinstance(place, str):
-            return place
-        if why := self._why_not(actor, before.patient, doctor, *place, now, moving=id_):
+        if (doctor, code, starts) == (before.doctor, before.visit_type, before.visit[0]):
+            return CONFIRMED
+        times = self._place(doctor, code, starts)
+        if isinstance(times, str):
+            return times
+        if why := self._why_not(actor, before.patient, doctor, *times, now, moving=id_):
             return why
-        visit, occupied = place
+        visit, occupied = times
         moved = replace(before, doctor=doctor, visit_type=code, visit=visit, occupied=occupied)
         self.appointments[id_] = replace(moved, version=before.version + 1)
         return CONFIRMED
 
     def cancel(self, actor: str, id_: str, now: datetime, reason: str | None) -> str:
-        one = self.appointments.get(id_)
-        if one and one.status == "cancelled" and actor in (STAFF, one.patient):
+        appointment = self.appointments.get(id_)
+        if appointment and appointment.status == "cancelled" and actor in (STAFF, appointment.patient):
             return CONFIRMED
         if why := self._why_not_change(actor, id_, now):
             return why
@@ -131,29 +136,26 @@ class Book:
         return CONFIRMED
 
     def free_slots(self, doctor: str, code: str, day: date, now: datetime) -> list[datetime]:
-        """What a patient who has no appointment could book on that local date."""
-        return [starts for starts in self._grid(doctor, day) if self._is_free(doctor, code, starts, now)]
-
-    def _grid(self, doctor: str, day: date) -> list[datetime]:
-        step = self.doctors[doctor].policy.slot_minutes * MINUTE
-        starts = set()
-        for opens, closes in self.doctors[doctor].openings(day):
-            starts |= {opens + number * step for number in range((max(closes, opens) - opens) // step + 1)}
-        return sorted(starts)
+        """The slots that a patient without appointments could book on that local date."""
+        return [
+            starts for starts in self.doctors[doctor].grid(day) if self._is_free(doctor, code, starts, now)
+        ]
 
     def _is_free(self, doctor: str, code: str, starts: datetime, now: datetime) -> bool:
-        place = self._place(doctor, code, starts)
-        return not isinstance(place, str) and not self._why_not("", "", doctor, *place, now, moving=None)
+        times = self._place(doctor, code, starts)
+        return not isinstance(times, str) and not self._why_not("", "", doctor, *times, now, moving=None)
 
     def _booked(self, **where: str) -> Iterator[tuple[str, Appointment]]:
-        for key, one in list(self.appointments.items()):
-            if one.status == "booked" and all(getattr(one, name) == value for name, value in where.items()):
-                yield key, one
+        for key, appointment in list(self.appointments.items()):
+            if appointment.status == "booked" and all(
+                getattr(appointment, name) == value for name, value in where.items()
+            ):
+                yield key, appointment
 
     def _cancel(self, id_: str, by: str, reason: str | None) -> None:
-        one = self.appointments[id_]
-        gone = replace(one, status="cancelled", cancelled_by=by, cancel_reason=reason)
-        self.appointments[id_] = replace(gone, version=one.version + 1)
+        appointment = self.appointments[id_]
+        gone = replace(appointment, status="cancelled", cancelled_by=by, cancel_reason=reason)
+        self.appointments[id_] = replace(gone, version=appointment.version + 1)
 
     def _place(self, doctor: str, code: str, starts: datetime) -> tuple[Span, Span] | str:
         if doctor not in self.doctors:
@@ -185,35 +187,37 @@ class Book:
             return "too_soon"
         if actor != STAFF and starts > now + policy.horizon_days * DAY:
             return "too_far_ahead"
-        day = starts.astimezone(ZoneInfo(self.doctors[doctor].time_zone)).date()
-        around = [o for o in self.doctors[doctor].openings(day) if o[0] <= starts and ends <= o[1]]
-        if not around:
-            return "outside_hours"
-        if all((starts - opens) % (policy.slot_minutes * MINUTE) for opens, _ in around):
-            return "not_a_slot"
+        if why := self.doctors[doctor].why_not_within(starts, ends):
+            return why
         if any(overlap(visit, away) for away in self.doctors[doctor].time_off.values()):
             return "in_time_off"
-        with_doctor = [one for key, one in self._booked(doctor=doctor) if key != moving]
-        if any(overlap(occupied, one.occupied) for one in with_doctor):
+        with_doctor = [appointment for key, appointment in self._booked(doctor=doctor) if key != moving]
+        if any(overlap(occupied, appointment.occupied) for appointment in with_doctor):
             return "slot_taken"
-        if any(overlap(visit, one.visit) for key, one in self._booked(patient=patient) if key != moving):
+        if any(
+            overlap(visit, appointment.visit)
+            for key, appointment in self._booked(patient=patient)
+            if key != moving
+        ):
             return "patient_busy"
-        active = sum(one.patient == patient and one.visit[0] > now for one in with_doctor)
-        # A move within the doctor's book makes the patient's appointments no more.
+        active = sum(
+            appointment.patient == patient and appointment.visit[0] > now for appointment in with_doctor
+        )
+        # A move within one doctor's book does not add to the patient's appointments.
         stays = moving is not None and self.appointments[moving].doctor == doctor
         if actor != STAFF and not stays and active >= policy.max_active_per_patient:
             return "too_many_active"
         return None
 
     def _why_not_change(self, actor: str, id_: str, now: datetime) -> str | None:
-        one = self.appointments.get(id_)
-        if one is None:
+        appointment = self.appointments.get(id_)
+        if appointment is None:
             return "unknown_appointment"
-        if actor not in (STAFF, one.patient):
+        if actor not in (STAFF, appointment.patient):
             return "not_yours"
-        if one.status != "booked":
+        if appointment.status != "booked":
             return "not_booked"
-        notice = self.doctors[one.doctor].policy.change_notice_minutes * MINUTE
-        if actor != STAFF and one.visit[0] < now + notice:
+        notice = self.doctors[appointment.doctor].policy.change_notice_minutes * MINUTE
+        if actor != STAFF and appointment.visit[0] < now + notice:
             return "too_late_to_change"
         return None

@@ -1,4 +1,4 @@
-"""What the clinic shows in the end, beside the model."""
+"""Compares the clinic's final state with the model."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,19 +13,19 @@ from tests.clinic import Clinic, instant
 
 
 async def compare_reads(clinic: Clinic, run: Run) -> None:
-    """Doctors, appointments by doctor and by patient, free slots.
+    """Compare doctors, appointments by doctor and by patient, and free slots.
 
     Raises:
-        AssertionError: the clinic shows something else than the model.
+        AssertionError: the clinic's state differs from the model's.
     """
     book = run.book
     for doctor_id in book.doctors:
         await _doctor(clinic, book, doctor_id)
         await _availability(clinic, book, run.scene, doctor_id)
-        where = {one for one, kept in book.appointments.items() if kept.doctor == doctor_id}
+        where = {id_ for id_, kept in book.appointments.items() if kept.doctor == doctor_id}
         await _appointments(clinic, book, where, clinic.staff, doctor_id=doctor_id)
     for patient in run.patients:
-        where = {one for one, kept in book.appointments.items() if kept.patient == patient}
+        where = {id_ for id_, kept in book.appointments.items() if kept.patient == patient}
         await _appointments(clinic, book, where, run.headers(patient))
 
 
@@ -40,7 +40,7 @@ async def _doctor(clinic: Clinic, book: model.Book, doctor_id: str) -> None:
     shown = await _get(clinic, f"/v1/doctors/{doctor_id}", {})
     assert (shown["active"], shown["time_zone"]) == (known.active, known.time_zone)
     assert Policy(**shown["policy"]) == known.policy
-    assert [one["code"] for one in shown["visit_types"]] == [one.code for one in known.visit_types]
+    assert [kind["code"] for kind in shown["visit_types"]] == [kind.code for kind in known.visit_types]
 
 
 async def _appointments(
@@ -54,9 +54,12 @@ async def _appointments(
             break
         query["cursor"] = page["next_cursor"]
     kept = sorted((book.appointments[id_].visit[0], id_) for id_ in ids)
-    assert [one["id"] for one in shown] == [id_ for _, id_ in kept]
-    for one in shown:
-        plain, expected = _plain(one), _expected(one["id"], book.appointments[one["id"]])
+    assert [appointment["id"] for appointment in shown] == [id_ for _, id_ in kept]
+    for appointment in shown:
+        plain, expected = (
+            _plain(appointment),
+            _expected(appointment["id"], book.appointments[appointment["id"]]),
+        )
         assert plain == expected, f"shown {plain}, expected {expected}"
 
 
@@ -64,31 +67,33 @@ def _plain(shown: dict[str, Any]) -> dict[str, Any]:
     return {name: instant(value) if name.endswith("_at") else value for name, value in shown.items()}
 
 
-def _expected(id_: str, one: model.Appointment) -> dict[str, Any]:
+def _expected(id_: str, appointment: model.Appointment) -> dict[str, Any]:
     return {
         "id": id_,
-        "doctor_id": one.doctor,
-        "patient_id": one.patient,
-        "visit_type": one.visit_type,
-        "starts_at": one.visit[0],
-        "ends_at": one.visit[1],
-        "status": one.status,
-        "version": one.version,
-        "booked_at": one.booked_at,
-        "cancelled_by": one.cancelled_by,
-        "cancel_reason": one.cancel_reason,
+        "doctor_id": appointment.doctor,
+        "patient_id": appointment.patient,
+        "visit_type": appointment.visit_type,
+        "starts_at": appointment.visit[0],
+        "ends_at": appointment.visit[1],
+        "status": appointment.status,
+        "version": appointment.version,
+        "booked_at": appointment.booked_at,
+        "cancelled_by": appointment.cancelled_by,
+        "cancel_reason": appointment.cancel_reason,
     }
 
 
 async def _availability(clinic: Clinic, book: model.Book, scene: Scene, doctor_id: str) -> None:
     doctor = book.doctors[doctor_id]
-    there = scene.base.astimezone(ZoneInfo(doctor.time_zone)).date()
-    days = [there + timedelta(days=number) for number in (-1, 0, 1)]
+    today = scene.base.astimezone(ZoneInfo(doctor.time_zone)).date()
+    days = [today + timedelta(days=number) for number in (-1, 0, 1)]
 
     def expected(now: datetime, code: str, minutes: int) -> dict[str, list[tuple[datetime, datetime]]]:
         length = timedelta(minutes=minutes)
         slots = {day: book.free_slots(doctor_id, code, day, now) for day in days}
-        return {str(day): [(one, one + length) for one in found] for day, found in slots.items() if found}
+        return {
+            str(day): [(start, start + length) for start in found] for day, found in slots.items() if found
+        }
 
     for kind in doctor.visit_types:
         before = clock.now()
@@ -99,10 +104,10 @@ async def _availability(clinic: Clinic, book: model.Book, scene: Scene, doctor_i
             **{"from": str(days[0]), "to": str(days[-1]), "visit_type": kind.code},
         )
         free = {
-            day["date"]: [(instant(one["starts_at"]), instant(one["ends_at"])) for one in day["slots"]]
+            day["date"]: [(instant(slot["starts_at"]), instant(slot["ends_at"])) for slot in day["slots"]]
             for day in shown["days"]
             if day["slots"]
         }
-        # Time goes on while one asks.
+        # Time passes during the request.
         either = [expected(now, kind.code, kind.minutes) for now in (before, clock.now())]
         assert free in either, f"{kind.code} of {doctor_id}: {free}, expected {either[0]}"

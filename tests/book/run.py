@@ -1,4 +1,4 @@
-"""One run: every step asked over HTTP and of the model, and at the end what both say there is."""
+"""One run: every step is sent over HTTP and to the model; at the end their states are compared."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.book.wording import answer, by_turns, half, modelled, visit_types, wr
 from tests.clinic import Clinic, instant
 
 HALF_HOUR = timedelta(minutes=30)
-# What the ingress does not let through to be decided.
+# Refused by the ingress, without a decision.
 SEEN_BY_THE_INGRESS = {"unknown_appointment": "not_found", "not_yours": "not_found"}
 Decide = Callable[[dict[str, Any], datetime], str]
 
@@ -35,7 +35,7 @@ class Request:
 
 
 class Run:
-    """A clinic's new doctors and patients, and the model of them."""
+    """The new doctors and patients of a clinic, and their model."""
 
     def __init__(self, clinic: Clinic, scene: Scene, patients: list[str]) -> None:
         self.answers: Counter[str] = Counter()
@@ -55,7 +55,7 @@ class Run:
         return cls(clinic, scene, [str(id_) for id_ in ids])
 
     async def take(self, step: Step) -> None:
-        """Ask both. Raises AssertionError when they differ."""
+        """Send a step to both. Raises AssertionError when their answers differ."""
         match step:
             case steps.Repeat():
                 await self._repeat(step)
@@ -88,8 +88,8 @@ class Run:
         return self._about_a_doctor(step)
 
     def _unblock(self, step: steps.Unblock) -> tuple[str, str, str, Any, Decide]:
-        there = [pair for pair in self._time_off if pair[0] in self.book.doctors]
-        id_, away = there[step.time_off % len(there)] if there else (self._doctors[0], str(clock.new_id()))
+        known = [pair for pair in self._time_off if pair[0] in self.book.doctors]
+        id_, away = known[step.time_off % len(known)] if known else (self._doctors[0], str(clock.new_id()))
         if step.of_another:
             id_ = self._doctors[(self._doctors.index(id_) + 1) % steps.DOCTORS]
         path = f"/v1/doctors/{id_}/time-off/{away}"
@@ -116,7 +116,10 @@ class Run:
                 body = {name: value for name, value in asked.items() if value is not None}
                 path = f"/v1/appointments/{id_}/reschedule"
                 return (
-                    *("POST", path, who, body),
+                    "POST",
+                    path,
+                    who,
+                    body,
                     lambda _, now: book.reschedule(who, id_, at(starts), now, to, new_code),
                 )
             case steps.Cancel(actor, number, with_reason):
@@ -149,7 +152,7 @@ class Run:
                 return "PATCH", path, STAFF, body, lambda _, now: book.update(id_, known)
             case steps.SetHours(_, openings):
                 hours = self._hours(id_, openings)
-                body = {"hours": [written(one) for one in hours]}
+                body = {"hours": [written(entry) for entry in hours]}
                 return "PUT", f"{path}/schedule", STAFF, body, lambda _, now: book.set_hours(id_, hours)
             case steps.Block(_, starts, length, cancel_conflicting):
                 when = (self.scene.at(starts), self.scene.at(starts) + length * HALF_HOUR / 2)
@@ -179,14 +182,14 @@ class Run:
 
     async def _time_passes(self, step: steps.TimePasses) -> None:
         id_ = self._appointment(step.appointment)
-        self._long += timedelta(days=30)  # not where another one went
-        if (one := self.book.appointments.get(id_)) is None:
+        self._long += timedelta(days=30)  # not where another one has moved to
+        if (known := self.book.appointments.get(id_)) is None:
             return
         shift = -self._long
         self.book.appointments[id_] = replace(
-            one,
-            visit=(one.visit[0] + shift, one.visit[1] + shift),
-            occupied=(one.occupied[0] + shift, one.occupied[1] + shift),
+            known,
+            visit=(known.visit[0] + shift, known.visit[1] + shift),
+            occupied=(known.occupied[0] + shift, known.occupied[1] + shift),
         )
         await self._clinic.postgres.execute(
             """
@@ -195,7 +198,8 @@ class Run:
                 occupied = tstzrange(lower(occupied) + $2::interval, upper(occupied) + $2::interval)
             WHERE id = $1
             """,
-            *(id_, shift),
+            id_,
+            shift,
         )
 
     async def _send(self, request: Request) -> httpx.Response:
@@ -203,7 +207,7 @@ class Run:
         return await self._clinic.send(request.method, request.path, who, request.body, request.key)
 
     def headers(self, actor: str) -> dict[str, str]:
-        """A patient's token, or that of staff."""
+        """A token of the patient, or of staff."""
         if actor == STAFF:
             return self._clinic.staff
         return self._clinic.headers(Actor.model_validate({"kind": ActorKind.PATIENT, "id": actor}))
@@ -212,8 +216,8 @@ class Run:
         if number == steps.STAFF:
             return STAFF
         if number == steps.OWNER:
-            one = self.book.appointments.get(self._appointment(appointment))
-            return one.patient if one else self.patients[0]
+            known = self.book.appointments.get(self._appointment(appointment))
+            return known.patient if known else self.patients[0]
         return self.patients[number]
 
     def _appointment(self, number: int) -> str:
@@ -224,16 +228,16 @@ class Run:
 
     def _hours(self, doctor_id: str, openings: tuple[steps.Opening, ...]) -> tuple[practice.Hours, ...]:
         doctor = self.book.doctors.get(doctor_id)
-        there = self.scene.base.astimezone(ZoneInfo(doctor.time_zone if doctor else steps.ZONES[0]))
+        base = self.scene.base.astimezone(ZoneInfo(doctor.time_zone if doctor else steps.ZONES[0]))
         found = []
-        for one in openings:
-            begins = 2 * there.hour + one.starts
-            first, last = max(0, begins), min(47, begins + one.length)
+        for opening in openings:
+            begins = 2 * base.hour + opening.starts
+            first, last = max(0, begins), min(48, begins + opening.length)
             if first >= last:
                 continue
-            limits = [None if day is None else there.date() + timedelta(days=day) for day in one.valid]
+            limits = [None if day is None else base.date() + timedelta(days=day) for day in opening.valid]
             names = {"valid_from": limits[0], "valid_until": limits[1]}
             valid = {name: day for name, day in names.items() if day is not None}
-            weekdays = range(1, 8) if one.every_day else (there.isoweekday(),)
+            weekdays = range(1, 8) if opening.every_day else (base.isoweekday(),)
             found += [practice.Hours(weekday, half(first), half(last), **valid) for weekday in weekdays]
         return tuple(found)

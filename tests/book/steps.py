@@ -1,7 +1,7 @@
-"""What can happen to a book, as small values that read well when they are printed.
+"""Steps that change a book, as small values that read well when they are printed.
 
-Doctors, patients, appointments and time off are numbers (of those there are, by turns); times are multiples
-of five minutes from where the scene is, mostly close together, so that most things are in each other's way.
+Doctors, patients, appointments and time off are numbers (modulo those that exist); times are multiples of
+five minutes from the scene's base, mostly close together, so that most steps conflict.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ VISIT_TYPES = {
 
 @dataclass(frozen=True)
 class Scene:
-    """Where in time it all happens: around `base`, UTC."""
+    """The time of it all: around `base`, UTC."""
 
     name: str
     base: datetime
@@ -81,7 +81,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Unblock:
-    """Of the doctor whose it is, or of the next one."""
+    """Of the doctor who has it, or of the next one."""
 
     time_off: int
     of_another: bool
@@ -100,7 +100,7 @@ class Book:
 
 @dataclass(frozen=True)
 class Reschedule:
-    """`actor` may also be OWNER, whosever the appointment is."""
+    """`actor` may also be OWNER, the patient of the appointment."""
 
     actor: int
     appointment: int
@@ -124,14 +124,14 @@ class RecordOutcome:
 
 @dataclass(frozen=True)
 class TimePasses:
-    """Until an appointment is long over."""
+    """Time passes until an appointment is long over."""
 
     appointment: int
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """A request from before, with its key: as it was, or asking something else."""
+    """An earlier request with its key: unchanged, or with another body."""
 
     request: int
     other_body: bool

@@ -1,7 +1,7 @@
-"""Whatever is asked, in whatever order, the clinic answers as the rules say; and then shows what they leave.
+"""For any steps in any order, the clinic answers by the rules and shows the resulting state.
 
 The steps and their order are made by hypothesis, the same ones in every run. A failure prints the shortest
-that it finds, with every answer.
+example that it finds, with every answer.
 """
 
 from collections import Counter
@@ -23,13 +23,14 @@ SCENES = steps.scenes()
 
 @pytest.fixture(scope="module")
 def given_answers() -> Counter[str]:
-    """What was answered in all examples, and how often."""
+    """All answers in all examples, and their counts."""
     return Counter()
 
 
 def steps_of(text: str) -> list[Step]:
-    """A step is a character, and "0" is none: of long texts hypothesis makes better ones than of long lists,
-    and shortens those that fail faster."""
+    """A step is a character, and "0" is none: hypothesis generates better long texts than long lists, and
+    shrinks them faster.
+    """
     return [Chance(ord(character)).step() for character in text if character != "0"]
 
 
@@ -45,7 +46,7 @@ def steps_of(text: str) -> list[Step]:
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow],
 )
-async def test_the_clinic_answers_as_the_rules_say(
+async def test_the_clinic_answers_by_the_rules(
     shared: Clinic, given_answers: Counter[str], scene: Scene, openings: list[Step], then: list[Step]
 ) -> None:
     note(f"around {scene}")
@@ -59,6 +60,7 @@ async def test_the_clinic_answers_as_the_rules_say(
 def test_and_gave_every_answer_there_is(given_answers: Counter[str]) -> None:
     if not given_answers:
         pytest.skip("after the other test")
-    # The ingress itself answers those.
+    # Answers of the ingress itself.
     never = {Reason.UNKNOWN_APPOINTMENT, Reason.NOT_YOURS, Reason.IDEMPOTENCY_KEY_REUSED}
+    never.add(Reason.CHANGED_MEANWHILE)  # no request here names the version that it is about
     assert {*Reason} - never | {"confirmed", "not_found"} == given_answers.keys(), given_answers

@@ -1,4 +1,4 @@
-"""Many at once for the same time: one gets it, everyone gets an answer, and the ledger holds."""
+"""Many simultaneous requests for the same slots: one wins, everyone gets an answer, the ledger is right."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.http_load import Connection, connect
+from benchmarks.http.load import Connection, connect
+from contracts.cloudevents import decode_event
 from contracts.commands import Actor, ActorKind
-from contracts.envelope import decode_event
 from infra import clock
 from ops.tokens import register_patients
 from tests.clinic import CHECKUP, Clinic, Patient
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def outcome(self) -> str:
-        """`confirmed`, the reason of a refusal, or what should not be."""
+        """`confirmed`, the reason of a refusal, or an unexpected answer."""
         if self.status != 200:
             return f"{self.status} {self.resource}"
         refusal = self.resource["refusal"]
@@ -38,7 +38,7 @@ class Answer:
 
 
 class Client:
-    """A patient with a connection of its own; bytes by hand, as a thousand of them share this process."""
+    """A patient with a connection of its own; raw HTTP, as a thousand of them share this process."""
 
     def __init__(self, patient: Patient, connection: Connection) -> None:
         self._headers = patient.headers
@@ -75,7 +75,7 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def crowd(clinic: Clinic, patients: int, connections_each: int = 1) -> AsyncIterator[list[Client]]:
-    """New patients, each with so many connections, all of them open."""
+    """New patients, each with so many open connections."""
     addresses = [f"{clock.new_id().hex}@example.org" for _ in range(patients)]
     ids = await register_patients(clinic.settings, addresses)
     known = [Patient(id_, clinic.headers(Actor(kind=ActorKind.PATIENT, id=id_))) for id_ in ids]
@@ -89,13 +89,13 @@ async def crowd(clinic: Clinic, patients: int, connections_each: int = 1) -> Asy
 
 
 async def events(clinic: Clinic) -> Counter[str]:
-    """How many of each type are on the topic."""
-    found = (decode_event(record.value, record.headers) for record in await clinic.events())
+    """The number of events of each type on the topic."""
+    found = (decode_event(record) for record in await clinic.events())
     return Counter(type(event.fact).__name__ for event in found)
 
 
 async def decisions(clinic: Clinic, command_type: str) -> Counter[str]:
-    """How many of each outcome are in the book."""
+    """The number of decisions of each outcome in the database."""
     rows = await clinic.postgres.fetch(
         "SELECT coalesce(reason, state) AS outcome FROM booking.decisions WHERE command_type = $1",
         command_type,
@@ -117,8 +117,8 @@ async def test_a_thousand_clients_for_one_slot(clinic: Clinic) -> None:
     [winner] = [answer.resource for answer in answers if answer.outcome == "confirmed"]
     [appointment] = await clinic.postgres.fetch("SELECT id, status FROM booking.appointments")
     assert (str(appointment["id"]), appointment["status"]) == (winner["appointment_id"], "booked")
-    told = await events(clinic)
-    assert (told["AppointmentBooked"], told["CommandRefused"]) == (1, 999)
+    counts = await events(clinic)
+    assert (counts["AppointmentBooked"], counts["CommandRefused"]) == (1, 999)
 
 
 async def test_twenty_clients_with_one_key(clinic: Clinic) -> None:
@@ -137,7 +137,7 @@ async def test_twenty_clients_with_one_key(clinic: Clinic) -> None:
     assert (await events(clinic))["AppointmentBooked"] == 1
 
 
-async def test_two_hundred_patients_on_twenty_slots_that_come_free_again(clinic: Clinic) -> None:
+async def test_two_hundred_patients_on_twenty_slots_that_become_free_again(clinic: Clinic) -> None:
     seed = clock.new_id().int
     chance = random.Random(seed)
     doctors = [await clinic.doctor(), await clinic.doctor()]

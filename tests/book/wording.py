@@ -11,7 +11,7 @@ from tests.book import practice, steps
 
 
 def half(number: int) -> time:
-    return time(number // 2, 30 * (number % 2))
+    return time(number // 2, 30 * (number % 2)) if number < 48 else practice.DAY_END
 
 
 def by_turns(ids: list[str], number: int) -> str:
@@ -35,13 +35,14 @@ def visit_types(codes: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def modelled(types: list[dict[str, Any]]) -> tuple[practice.VisitType, ...]:
-    return tuple(practice.VisitType(**{n: v for n, v in one.items() if n != "name"}) for one in types)
+    return tuple(practice.VisitType(**{n: v for n, v in fields.items() if n != "name"}) for fields in types)
 
 
 def written(hours: practice.Hours) -> dict[str, Any]:
     """Weekly hours as in a request."""
     body: dict[str, Any] = {"weekday": hours.weekday}
-    body |= {"starts": f"{hours.starts:%H:%M}", "ends": f"{hours.ends:%H:%M}"}
+    ends = "24:00" if hours.ends == practice.DAY_END else f"{hours.ends:%H:%M}"
+    body |= {"starts": f"{hours.starts:%H:%M}", "ends": ends}
     if hours.valid_from != date.min:
         body["valid_from"] = hours.valid_from.isoformat()
     if hours.valid_until != date.max:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.settings import Settings
-from ops.seed import seed_demo
+from ops.seed.demo import seed_demo
 from tests.clinic import Clinic
 from tests.clinic import clinic as running_clinic
 
@@ -21,5 +21,5 @@ async def demo(settings: Settings, template: str) -> AsyncIterator[Clinic]:
 
 @pytest.fixture(scope="package")
 async def openapi(demo: Clinic) -> Any:
-    """The OpenAPI document as clients get it."""
+    """The OpenAPI document as clients receive it."""
     return (await demo.http.get("/openapi.json")).json()

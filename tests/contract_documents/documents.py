@@ -1,4 +1,4 @@
-"""What tests of both documents need: references, and JSON Schema inside a document."""
+"""Tools for both documents: references, and JSON Schema inside a document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ def references(part: Any) -> Iterator[str]:
 
 
 def resolved(document: Any, reference: str) -> Any:
-    """What a local reference (RFC 6901) points at; KeyError if nothing."""
+    """The target of a local reference (RFC 6901); KeyError if it does not exist."""
     assert reference.startswith("#/"), reference
     found = document
     for part in reference[2:].split("/"):
@@ -34,11 +34,11 @@ class Schemas:
     """JSON Schemas (2020-12, formats asserted) that refer to each other within a document."""
 
     def __init__(self, document: Any) -> None:
-        # An id, so that `#/…` in a schema taken out of the document still means the document.
+        # The id makes `#/…` in a part of the document refer to the document.
         self._registry = jsonschema_rs.Registry([(HERE, {"$id": HERE, **document})])
 
     def errors(self, schema: Any, value: Any) -> list[str]:
-        """What is wrong with the value."""
+        """The validation errors of the value."""
         within = {"$schema": DIALECT, **_absolute(schema)}
         jsonschema_rs.meta.validate(within)
         validator = jsonschema_rs.Draft202012Validator(within, registry=self._registry, validate_formats=True)

@@ -1,4 +1,4 @@
-"""The AsyncAPI document: every topic, every message, and what really is on the topics is as it says."""
+"""The AsyncAPI document: it has every topic and every message, and real records validate against it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +6,19 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from contracts.commands import COMMANDS as COMMAND_MODELS
-from contracts.events import FACTS
-from contracts.security import SECURITY_MODELS
-from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS, SECURITY_EVENTS, TOPICS, Topic
+from contracts.commands import COMMAND_TYPES
+from contracts.events import FACT_TYPES
+from contracts.security import SECURITY_TYPES
+from contracts.topics import (
+    COMMANDS_TOPIC,
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    SECURITY_EVENTS_TOPIC,
+    TOPICS,
+    Topic,
+)
 from infra import clock
-from infra.kafka import topic_name
+from infra.kafka.connection import topic_name
 from tests.clinic import Clinic, data, records
 from tests.contract_documents.documents import Schemas, references, resolved
 from tests.waiting import until_async
@@ -29,7 +36,7 @@ def test_every_reference_resolves(asyncapi: Any) -> None:
         resolved(asyncapi, reference)
 
 
-def test_every_topic_is_a_channel_by_the_name_it_has_on_the_broker(demo: Clinic, asyncapi: Any) -> None:
+def test_every_topic_is_a_channel_with_its_name_on_the_broker(demo: Clinic, asyncapi: Any) -> None:
     channels = asyncapi["channels"]
     assert list(channels) == [topic.name for topic in TOPICS]
     for topic in TOPICS:
@@ -40,10 +47,12 @@ def test_every_topic_is_a_channel_by_the_name_it_has_on_the_broker(demo: Clinic,
 
 def test_every_message_is_on_its_topic(asyncapi: Any) -> None:
     channels = asyncapi["channels"]
-    assert list(channels[COMMANDS.name]["messages"]) == [model.__name__ for model in COMMAND_MODELS]
-    assert list(channels[EVENTS.name]["messages"]) == [model.__name__ for model in FACTS]
-    assert list(channels[SECURITY_EVENTS.name]["messages"]) == [model.__name__ for model in SECURITY_MODELS]
-    assert list(channels[DEAD_LETTERS.name]["messages"]) == ["DeadLetter"]
+    assert list(channels[COMMANDS_TOPIC.name]["messages"]) == [model.__name__ for model in COMMAND_TYPES]
+    assert list(channels[EVENTS_TOPIC.name]["messages"]) == [model.__name__ for model in FACT_TYPES]
+    assert list(channels[SECURITY_EVENTS_TOPIC.name]["messages"]) == [
+        model.__name__ for model in SECURITY_TYPES
+    ]
+    assert list(channels[DEAD_LETTERS_TOPIC.name]["messages"]) == ["DeadLetter"]
     named = {name for channel in channels.values() for name in channel["messages"]}
     assert named == set(asyncapi["components"]["messages"])
 
@@ -58,8 +67,8 @@ def test_every_payload_and_every_shared_schema_is_a_json_schema(asyncapi: Any) -
         schemas.errors(schema, None)
 
 
-@pytest.mark.parametrize("topic", [COMMANDS, EVENTS], ids=["commands", "events"])
-async def test_what_is_on_the_topic_is_as_the_document_says(
+@pytest.mark.parametrize("topic", [COMMANDS_TOPIC, EVENTS_TOPIC], ids=["commands", "events"])
+async def test_records_on_the_topic_validate_against_the_document(
     demo: Clinic, asyncapi: Any, topic: Topic
 ) -> None:
     found = await records(demo.settings, topic)
@@ -67,7 +76,7 @@ async def test_what_is_on_the_topic_is_as_the_document_says(
     as_the_document_says(asyncapi, found)
 
 
-async def test_security_events_are_as_the_document_says(demo: Clinic, asyncapi: Any) -> None:
+async def test_security_events_validate_against_the_document(demo: Clinic, asyncapi: Any) -> None:
     patient = await demo.patient()
     for path, who in (
         (f"/v1/patients/{patient.id}", demo.staff),
@@ -82,16 +91,21 @@ async def test_security_events_are_as_the_document_says(demo: Clinic, asyncapi: 
     body = {"email": f"{clock.new_id().hex}@example.org"}
     await demo.http.post("/v1/patients", headers=demo.staff, json=body)
 
-    async def told() -> bool:
-        found = await records(demo.settings, SECURITY_EVENTS)
+    async def all_there() -> bool:
+        found = await records(demo.settings, SECURITY_EVENTS_TOPIC)
         as_the_document_says(asyncapi, found)
         types = {dict(record.headers)["ce_type"].decode().split(".")[2] for record in found}
-        return types == {
-            *("PatientRead", "PatientsSearched", "AuditExported", "AccessRefused"),
-            *("PatientRegistered", "PatientChanged", "PatientForgotten"),
+        return types >= {
+            "PatientRead",
+            "PatientsSearched",
+            "AuditExported",
+            "AccessRefused",
+            "PatientRegistered",
+            "PatientChanged",
+            "PatientForgotten",
         }
 
-    await until_async(told, "an event of each type", 30)
+    await until_async(all_there, "an event of each type", 30)
 
 
 def as_the_document_says(asyncapi: Any, found: Sequence[ConsumerRecord]) -> None:

@@ -1,9 +1,9 @@
-"""`GET /metrics`: what an ingress has done, by the templates of its routes."""
+"""`GET /metrics`: an ingress's metrics, by the templates of its routes."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingress.metrics import Measured
+from ingress.http.metrics import Measured
 from tests.clinic import Clinic
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -21,7 +21,7 @@ async def scraped(clinic: Clinic) -> Samples:
 
 
 def counted(before: Samples, after: Samples, name: str, **labels: str) -> float:
-    """By how much it rose."""
+    """The increase of a counter."""
     key = (name, frozenset(labels.items()))
     return after[key] - before.get(key, 0)
 
@@ -51,18 +51,18 @@ async def test_commands_and_waits_are_counted(demo: Clinic) -> None:
     assert counted(before, after, "clinic_decision_wait_seconds_count") == 2
 
 
-async def test_redis_is_told(demo: Clinic) -> None:
+async def test_the_state_of_redis_is_shown(demo: Clinic) -> None:
     assert (await scraped(demo))["clinic_redis_connected", frozenset()] == 1
 
 
-async def test_every_metric_says_what_it_means(demo: Clinic) -> None:
+async def test_every_metric_has_a_description(demo: Clinic) -> None:
     response = await demo.http.get("/metrics")
     ours = [f for f in text_string_to_metric_families(response.text) if f.name.startswith("clinic_")]
     assert len(ours) >= 5
     assert all(family.documentation for family in ours)
 
 
-async def test_an_error_that_nobody_handled_is_a_500(demo: Clinic) -> None:
+async def test_an_unhandled_error_is_a_500(demo: Clinic) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError
 

@@ -1,7 +1,7 @@
-"""Schemathesis asks a running clinic what its OpenAPI document allows, and much that it forbids.
+"""Schemathesis sends a running clinic requests that its OpenAPI document allows, and many that it forbids.
 
-Every answer has to be one that the document names: status, media type, headers, body and problem code; none
-may be a 5xx. Seeded, so that two runs ask the same as far as the clinic's own ids allow.
+Every answer has to be in the document: status, media type, headers, body and problem code; none may be a 5xx.
+Seeded, so that two runs send the same requests as far as the clinic's own ids allow.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from tests.clinic import Clinic
 
 SEED = 20261125
 EXAMPLES_MAX = 100
-ENDLESS = "watch"
+ENDLESS = ["watch", "watch_availability"]
 LEAVING = "forget_me"
 
 
 def configuration(url: str, headers: dict[str, str], linked: bool) -> SchemathesisConfig:
-    """What is asked, how often, and which rules answers are held to: all but those named here."""
+    """The requests, their number, and the checks of the answers: all but those named here."""
     return SchemathesisConfig.from_dict(
         {
             "seed": SEED,
@@ -30,11 +30,11 @@ def configuration(url: str, headers: dict[str, str], linked: bool) -> Schemathes
             "continue-on-failure": True,
             "generation": {"deterministic": True, "max-examples": EXAMPLES_MAX, "database": "none"},
             "checks": {
-                # Much that is no business of a schema is refused with 422: blank names, days that are over.
+                # Much that a schema cannot express is refused with 422: blank names, days in the past.
                 "positive_data_acceptance": {"enabled": False},
-                # The id of an appointment is known before it is decided whether there will be one.
+                # The id of an appointment is known before the decision whether there will be one.
                 "ensure_resource_availability": {"enabled": False},
-                # Cancelling (DELETE) frees the time; the appointment stays on record.
+                # Cancelling (DELETE) frees the time; the appointment stays readable.
                 "use_after_free": {"enabled": False},
             },
             "phases": {"stateful": {"enabled": linked}},
@@ -43,7 +43,7 @@ def configuration(url: str, headers: dict[str, str], linked: bool) -> Schemathes
 
 
 def findings(url: str, headers: dict[str, str], only: list[str] | None) -> tuple[set[str], list[str]]:
-    """Ask as one caller: the operations that were not asked, and what was wrong with answers."""
+    """Send requests as one caller: the operations not reached, and the errors in answers."""
     schema = schemathesis.openapi.from_url(
         f"{url}/openapi.json", config=configuration(url, headers, only != [LEAVING])
     )
@@ -69,9 +69,10 @@ def findings(url: str, headers: dict[str, str], only: list[str] | None) -> tuple
 
 
 PATIENTS = [
-    *("book_appointment", "list_appointments", "get_appointment", "get_history", "get_calendar_entry"),
-    *("reschedule_appointment", "cancel_appointment", "get_command", "get_me", "change_me"),
-]
+    "book_appointment", "list_appointments", "get_appointment", "get_history", "get_calendar_entry",
+    "reschedule_appointment", "cancel_appointment", "get_command", "get_me", "change_me",
+    "get_calendar_link", "make_calendar_link", "withdraw_calendar_link",
+]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # some examples are long

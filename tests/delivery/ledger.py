@@ -1,20 +1,20 @@
-"""What must be true of a clinic's tables and topics, whatever happened on the way."""
+"""Conditions that a clinic's tables and topics meet after every test, whatever it did."""
 
 from collections import Counter, defaultdict
 from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from contracts.envelope import decode_event
-from contracts.topics import COMMANDS, EVENTS
-from infra.kafka import topic_name
+from contracts.cloudevents import decode_event
+from contracts.topics import COMMANDS_TOPIC, EVENTS_TOPIC
+from infra.kafka.connection import topic_name
 from tests.clinic import Clinic, records
 from tests.waiting import until_async
 
 
 async def settle(clinic: Clinic, timeout_s: float = 30.0) -> None:
-    """Return once every command on the log is decided and every event published and counted."""
-    ends = Counter(record.partition for record in await records(clinic.settings, COMMANDS))
+    """Waits until every command on the log is decided and every event published and counted."""
+    ends = Counter(record.partition for record in await records(clinic.settings, COMMANDS_TOPIC))
 
     async def settled() -> bool:
         rows = await clinic.postgres.fetch("SELECT * FROM booking.partition_progress")
@@ -26,9 +26,9 @@ async def settle(clinic: Clinic, timeout_s: float = 30.0) -> None:
 
 
 async def check(clinic: Clinic) -> None:
-    """Nothing decided twice, nothing lost, nothing overlapping, events complete and in order."""
+    """Asserts that no decision is repeated, lost or overlapping, and that events are complete and ordered."""
     await _no_overlaps(clinic)
-    commands = await records(clinic.settings, COMMANDS)
+    commands = await records(clinic.settings, COMMANDS_TOPIC)
     decided = await clinic.postgres.fetch("SELECT * FROM booking.decisions")
     sent = {dict(record.headers)["ce_id"].decode() for record in commands}
     assert {str(row["command_id"]) for row in decided} == sent
@@ -53,7 +53,7 @@ async def _no_overlaps(clinic: Clinic) -> None:
 
 async def _events_tell_the_decisions(clinic: Clinic, decided: list[Any]) -> None:
     stored = await clinic.postgres.fetch("SELECT * FROM booking.events ORDER BY partition, sequence")
-    published = consumed(await records(clinic.settings, EVENTS))
+    published = consumed(await records(clinic.settings, EVENTS_TOPIC))
     by_partition: dict[int, list[int]] = defaultdict(list)
     for row in stored:
         by_partition[row["partition"]].append(row["sequence"])
@@ -65,11 +65,11 @@ async def _events_tell_the_decisions(clinic: Clinic, decided: list[Any]) -> None
 
 
 def consumed(on_the_topic: list[ConsumerRecord]) -> list[tuple[int, int, bytes]]:
-    """What a consumer keeps that drops what it has seen: partition, sequence, data. Fails at a gap."""
+    """The messages that an idempotent consumer keeps: partition, sequence, data. Fails at a gap."""
     last: Counter[int] = Counter()
     kept = []
     for record in on_the_topic:
-        sequence = decode_event(record.value, record.headers).sequence
+        sequence = decode_event(record).sequence
         if sequence <= last[record.partition]:
             continue
         assert sequence == last[record.partition] + 1, f"a gap in partition {record.partition}"
@@ -79,5 +79,5 @@ def consumed(on_the_topic: list[ConsumerRecord]) -> list[tuple[int, int, bytes]]
 
 
 def commands_topic(clinic: Clinic) -> str:
-    """The commands' topic, with the clinic's namespace."""
-    return topic_name(clinic.settings, COMMANDS)
+    """The commands' topic, in the clinic's namespace."""
+    return topic_name(clinic.settings, COMMANDS_TOPIC)

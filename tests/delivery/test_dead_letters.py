@@ -1,4 +1,4 @@
-"""What cannot be decided is set aside with its reason, and everybody else is served."""
+"""Commands that cannot be decided are set aside with their reason, and all others are decided."""
 
 import json
 from datetime import UTC, datetime
@@ -8,13 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from booking_worker import deciding
 from booking_worker import partition as partition_module
-from contracts.commands import Actor, ActorKind, BookAppointment, Command, made_id
-from contracts.envelope import command_headers, command_key
-from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from booking_worker.decide import decision_batch as deciding
+from contracts.cloudevents import command_headers, command_key
+from contracts.commands import Actor, ActorKind, BookAppointment, Command, derived_id
+from contracts.topics import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 from infra import clock
-from infra.kafka import start_producer
+from infra.kafka.partitioner import partition_of
+from infra.kafka.producer import start_producer
 from infra.metrics import PARTITION_STOPPED
 from scheduling.decide import decide
 from tests.clinic import Clinic, records
@@ -32,12 +33,19 @@ def command(**changes: Any) -> BookAppointment:
         "fingerprint": "0" * 32,
         "actor": Actor(kind=ActorKind.STAFF, id=uuid4()),
         "doctor_id": DOCTOR,
-        "appointment_id": made_id(id_, "appointment"),
+        "appointment_id": derived_id(id_, "appointment"),
         "patient_id": uuid4(),
         "visit_type": "checkup",
         "starts_at": datetime(2030, 1, 1, 9, tzinfo=UTC),
     }
     return BookAppointment.model_validate(values | changes)
+
+
+def doctor_elsewhere() -> UUID:
+    """A doctor whose commands are in another partition than those of `DOCTOR`."""
+    while partition_of(str(doctor_id := uuid4()).encode()) == partition_of(str(DOCTOR).encode()):
+        pass
+    return doctor_id
 
 
 class Poison:
@@ -46,10 +54,10 @@ class Poison:
     def __init__(self, clinic: Clinic, producer: AIOKafkaProducer) -> None:
         self.clinic = clinic
         self.producer = producer
-        self.partition = 0
+        self.partition = partition_of(str(DOCTOR).encode())
 
     async def send(self, given: Command, **changes: Any) -> UUID:
-        """A command's record, with key, value, or single headers (`header_ce_type=b"…"`) changed."""
+        """Send a command's record with key, value or single headers (`header_ce_type=b"…"`) changed."""
         headers = dict(command_headers(given, clock.now()))
         for name in [name for name in changes if name.startswith("header_")]:
             value = changes.pop(name)
@@ -63,6 +71,23 @@ class Poison:
         assert sent.partition == self.partition
         return given.command_id
 
+    async def send_elsewhere(self, given: Command) -> UUID:
+        """Send a command to the partition of its doctor, who is not `DOCTOR`."""
+        self.partition = partition_of(command_key(given))
+        return await self.send(given)
+
+    async def send_to_a_wrong_partition(self) -> tuple[int, UUID]:
+        """Send a valid command to the partition that another producer's partitioner would choose."""
+        given, partition = command(), (self.partition + 1) % COMMANDS_TOPIC.partitions
+        await self.producer.send_and_wait(
+            commands_topic(self.clinic),
+            given.model_dump_json().encode(),
+            key=command_key(given),
+            headers=command_headers(given, clock.now()),
+            partition=partition,
+        )
+        return partition, given.command_id
+
 
 @pytest.fixture
 async def poison(clinic: Clinic) -> Any:
@@ -71,7 +96,7 @@ async def poison(clinic: Clinic) -> Any:
     await producer.stop()
 
 
-async def test_each_kind_is_set_aside_with_its_reason_and_the_partition_goes_on(poison: Poison) -> None:
+async def test_each_kind_is_set_aside_with_its_reason_and_the_partition_continues(poison: Poison) -> None:
     clinic, given = poison.clinic, command()
     before = await poison.send(command())
     kinds: dict[str, list[dict[str, Any]]] = {
@@ -100,12 +125,13 @@ async def test_each_kind_is_set_aside_with_its_reason_and_the_partition_goes_on(
     after = await poison.send(command())
     await settle(clinic)
 
-    letters = await records(clinic.settings, DEAD_LETTERS)
+    letters = await records(clinic.settings, DEAD_LETTERS_TOPIC)
     assert [dict(letter.headers)["dlq_reason"].decode() for letter in letters] == expected
     assert {letter.partition for letter in letters} == {poison.partition}
     origins = [int(dict(letter.headers)["dlq_offset"]) for letter in letters]
-    commands = {record.offset: record for record in await records(clinic.settings, COMMANDS)}
-    # The broker's time of the original: it would refuse a letter from a worker whose clock is a day ahead.
+    commands = {record.offset: record for record in await records(clinic.settings, COMMANDS_TOPIC)}
+    # The broker's time of the original: the broker would refuse a timestamp of a worker whose clock is a day
+    # ahead.
     assert [letter.timestamp for letter in letters] == [commands[offset].timestamp for offset in origins]
     assert origins == list(range(origins[0], origins[0] + len(expected)))
     states = {
@@ -113,7 +139,7 @@ async def test_each_kind_is_set_aside_with_its_reason_and_the_partition_goes_on(
         for row in await clinic.postgres.fetch("SELECT command_id, state FROM booking.decisions")
     }
     assert states[before] == states[after] == "refused"
-    # Every one whose id could be read has an answer, too.
+    # Every command whose id could be read has an answer too.
     assert list(states.values()).count("failed") == len(expected) - 2
     types = [dict(event.headers)["ce_type"] for event in await clinic.events()]
     assert types.count(b"clinic.booking.CommandFailed.v1") == len(expected) - 2
@@ -139,27 +165,26 @@ async def test_a_bug_is_tried_three_times_and_set_aside_alone(
     await settle(clinic)
 
     assert tries >= 3
-    [letter] = await records(clinic.settings, DEAD_LETTERS)
+    [letter] = await records(clinic.settings, DEAD_LETTERS_TOPIC)
     headers = dict(letter.headers)
     assert (headers["dlq_reason"], headers["dlq_detail"]) == (b"handler_error", b"ZeroDivisionError")
     assert letter.value == culprit.model_dump_json().encode()
     rows = await clinic.postgres.fetch("SELECT command_id, state FROM booking.decisions")
     states = {row["command_id"]: row["state"] for row in rows}
     assert states == {culprit.command_id: "failed"} | dict.fromkeys(others, "refused")
-    assert len(await records(clinic.settings, EVENTS)) == len(states)
+    assert len(await records(clinic.settings, EVENTS_TOPIC)) == len(states)
 
 
-async def test_dead_letters_in_a_row_stop_the_partition_and_only_that(
+async def test_dead_letters_in_a_row_stop_only_their_partition(
     poison: Poison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partition_module, "DEAD_LETTERS_IN_A_ROW_MAX", 3)
     for _ in range(3):
         await poison.send(command(), value=b"nonsense")
     await settle(poison.clinic)
-    stuck = await poison.send(command())
+    stuck, stopped_partition = await poison.send(command()), poison.partition
 
-    poison.partition = 1
-    decided = await poison.send(command())
+    decided = await poison.send_elsewhere(command(doctor_id=doctor_elsewhere()))
 
     async def is_decided(id_: UUID) -> bool:
         found = await poison.clinic.postgres.fetchval(
@@ -169,5 +194,18 @@ async def test_dead_letters_in_a_row_stop_the_partition_and_only_that(
 
     await until_async(lambda: is_decided(decided), "the other partition goes on")
     assert not await is_decided(stuck)
-    stopped = PARTITION_STOPPED.labels(commands_topic(poison.clinic), "0")
-    assert stopped._value.get() == 1, "and it is told"
+    stopped = PARTITION_STOPPED.labels(commands_topic(poison.clinic), str(stopped_partition))
+    assert stopped._value.get() == 1, "and it is reported"
+
+
+async def test_a_valid_command_in_the_wrong_partition_is_set_aside(poison: Poison) -> None:
+    clinic = poison.clinic
+    partition, command_id = await poison.send_to_a_wrong_partition()
+    await settle(clinic)
+
+    [letter] = await records(clinic.settings, DEAD_LETTERS_TOPIC)
+    assert letter.partition == partition
+    assert dict(letter.headers)["dlq_reason"] == b"wrong_partition"
+    query = "SELECT state FROM booking.decisions WHERE command_id = $1"
+    state = await clinic.postgres.fetchval(query, command_id)
+    assert state == "failed"

@@ -5,15 +5,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
-from booking_worker import store
-from booking_worker.dead_letters import DeadLetters
-from booking_worker.incoming import read
+from booking_worker.decide.command_record import read_record
 from booking_worker.main import running_worker
+from booking_worker.publish.dead_letters import DeadLetters, Letter
+from booking_worker.store import store
 from contracts.dead_letters import UndecodableError, origin_of
-from contracts.topics import COMMANDS, DEAD_LETTERS
+from contracts.topics import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC
 from infra.errors import TransientError
-from infra.kafka import start_producer, topic_ids, topic_name
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import start_producer
+from infra.kafka.topic_id import topic_ids
 from tests.clinic import Clinic, records
 from tests.delivery.ledger import commands_topic, settle
 from tests.delivery.test_dead_letters import Poison, command
@@ -27,9 +30,25 @@ async def poison(undecided: Clinic) -> AsyncIterator[Poison]:
 
 
 async def offsets(clinic: Clinic) -> list[int]:
-    """Where the dead letters came from."""
-    origins = [origin_of(letter.headers) for letter in await records(clinic.settings, DEAD_LETTERS)]
+    """The origins of the dead letters."""
+    origins = [origin_of(letter.headers) for letter in await records(clinic.settings, DEAD_LETTERS_TOPIC)]
     return [origin.offset for origin in origins if origin]
+
+
+async def dead(poison: Poison, count: int) -> list[Letter]:
+    """Commands that cannot be decided, new on the log, and why."""
+    for _ in range(count):
+        await poison.send(command(), value=b"nonsense")
+    items = [read_record(record) for record in await records(poison.clinic.settings, COMMANDS_TOPIC)]
+    found = [(item, item.error) for item in items if isinstance(item.error, UndecodableError)]
+    assert len(found) == count
+    return found
+
+
+async def dead_letters(clinic: Clinic) -> DeadLetters:
+    ids = await topic_ids(clinic.settings, [commands_topic(clinic)])
+    topic = topic_name(clinic.settings, DEAD_LETTERS_TOPIC)
+    return DeadLetters(clinic.settings, "owner", topic, ids[commands_topic(clinic)])
 
 
 async def test_stopped_between_the_acknowledgement_and_the_commit(
@@ -58,31 +77,47 @@ async def test_stopped_between_the_acknowledgement_and_the_commit(
     assert await offsets(clinic) == [0, 1, 2, 3]
 
 
-async def test_one_that_was_replaced_can_write_nothing_more(poison: Poison) -> None:
-    clinic = poison.clinic
-    for _ in range(2):
-        await poison.send(command(), value=b"nonsense")
-    ids = await topic_ids(clinic.settings, [commands_topic(clinic)])
+async def test_cut_off_after_the_letters_were_written(
+    poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters, found = await dead_letters(poison.clinic), await dead(poison, 1)
+    await letters.open([poison.partition])
+    commit = AIOKafkaProducer.commit_transaction
+    committed = asyncio.Event()
 
-    def letters() -> DeadLetters:
-        topic = topic_name(clinic.settings, DEAD_LETTERS)
-        return DeadLetters(clinic.settings, "owner", topic, ids[commands_topic(clinic)])
+    async def commit_and_wait(producer: AIOKafkaProducer) -> None:
+        await commit(producer)
+        committed.set()
+        await asyncio.Event().wait()
 
-    items = [read(record) for record in await records(clinic.settings, COMMANDS)]
-    dead = [(item, item.error) for item in items if isinstance(item.error, UndecodableError)]
-    assert len(dead) == 2
-    frozen, owner = letters(), letters()
+    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", commit_and_wait)
+    publishing = asyncio.create_task(letters.publish(found))
+    await committed.wait()
+    publishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+    monkeypatch.undo()
+
+    await letters.open([poison.partition])
+    await letters.publish(found)
+    assert await offsets(poison.clinic) == [0]
+    await letters.close()
+
+
+async def test_a_replaced_worker_can_write_no_more(poison: Poison) -> None:
+    clinic, found = poison.clinic, await dead(poison, 2)
+    frozen, owner = await dead_letters(clinic), await dead_letters(clinic)
     await frozen.open([poison.partition])
     await owner.open([poison.partition])
-    await owner.publish(dead[:1])
+    await owner.publish(found[:1])
 
     with pytest.raises(TransientError):
-        await frozen.publish(dead)
+        await frozen.publish(found)
     assert await offsets(clinic) == [0]
-    # Opened again it knows what is there, and the other is shut out.
+    # The next owner knows the letters that are there, and fences the other one.
     await frozen.open([poison.partition])
-    await frozen.publish(dead)
+    await frozen.publish(found)
     with pytest.raises(TransientError):
-        await owner.publish(dead)
+        await owner.publish(found)
     assert await offsets(clinic) == [0, 1]
     await asyncio.gather(frozen.close(), owner.close())

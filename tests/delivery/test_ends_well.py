@@ -1,4 +1,4 @@
-"""Neither owning nothing nor stopping in the middle breaks a service or a promise."""
+"""Owning no partition, or stopping at any moment, breaks neither a service nor a guarantee."""
 
 import asyncio
 import gc
@@ -16,16 +16,21 @@ from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 from redis.asyncio import Redis
 
-from booking_worker import consumer, wake_up
-from booking_worker.event_log import start_consumer
+import ingress.main
 from booking_worker.main import running_worker
-from booking_worker.wake_up import WakeUps
-from contracts.command_resource import State
-from contracts.decision import Decision
-from contracts.topics import EVENTS
-from infra import clock
-from infra.kafka import start_producer, tail, topic_ids, topic_name
+from booking_worker.publish import wake_ups as wake_up
+from booking_worker.publish.wake_ups import WakeUps
+from contracts.decision import Decision, State
+from contracts.topics import EVENTS_TOPIC
+from infra import clock, service
+from infra.kafka import consumer
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import start_producer
+from infra.kafka.reader import start_consumer, tail
+from infra.kafka.topic_id import topic_ids
 from infra.settings import Settings
+from ingress.commands import command_log
+from ingress.main import running_ingress
 from ops import probes
 from tests.clinic import CHECKUP, Clinic, ingress_process
 from tests.clinic import clinic as running_clinic
@@ -33,12 +38,25 @@ from tests.delivery.ledger import settle
 from tests.waiting import until_async
 
 
-async def test_a_worker_that_owns_nothing_goes_on(undecided: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Before the first assignment it owns nothing, and is to tell Kafka so many times.
+async def test_a_worker_without_partitions_keeps_running(
+    undecided: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Before the first assignment it has no partition, and commits several times nevertheless.
     monkeypatch.setattr(consumer, "COMMIT_INTERVAL_S", 0.001)
     await undecided.send("POST", "/v1/doctors", undecided.staff, _doctor(), wait=0)
     async with running_worker(undecided.settings):
         await settle(undecided)
+
+
+async def test_a_worker_that_is_cancelled_again_while_it_stops_leaves_nothing_behind(
+    undecided: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CANCEL_AGAIN_S", 0.001)
+    before = asyncio.all_tasks()
+    async with running_worker(undecided.settings):
+        await undecided.send("POST", "/v1/doctors", undecided.staff, _doctor())
+    left = [task for task in asyncio.all_tasks() - before if "kafka" in repr(task)]
+    assert not left
 
 
 async def test_a_connection_to_redis_that_uvloop_has_closed_is_an_outage(
@@ -67,7 +85,7 @@ async def test_a_connection_to_redis_that_uvloop_has_closed_is_an_outage(
     running.cancel()
 
 
-async def test_an_ingress_that_stops_answers_those_who_wait(
+async def test_an_ingress_that_stops_answers_waiting_requests(
     settings: Settings, template: str, tmp_path: Path
 ) -> None:
     async with running_clinic(settings, template, worker=False, serve=False) as clinic:
@@ -84,6 +102,26 @@ async def test_an_ingress_that_stops_answers_those_who_wait(
 
         answer = await waiting
         assert (answer.status_code, answer.json()["state"]) == (202, "pending"), answer.text
+
+
+async def test_a_request_that_is_cut_off_by_the_end_can_be_sent_again(
+    settings: Settings, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = asyncio.Event()
+
+    async def never(*_: object, **__: object) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(command_log, "append", never)
+    monkeypatch.setattr(ingress.main, "STOP_TIMEOUT_S", 0.2)
+    async with running_clinic(settings, template, worker=False, serve=False) as clinic:
+        async with running_ingress(clinic.settings):
+            sent = asyncio.create_task(clinic.send("POST", "/v1/doctors", clinic.staff, _doctor()))
+            await waits.wait()
+        answer = await sent
+        assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable"), answer.text
+        assert answer.headers["retry-after"] == "1"
 
 
 def _doctor() -> dict[str, object]:
@@ -110,11 +148,11 @@ async def test_a_connection_to_kafka_that_uvloop_has_closed_is_broken(settings: 
     await asyncio.to_thread(uvloop.run, write_to_what_is_closed())
 
 
-async def test_what_is_cut_off_while_it_connects_leaves_no_connection(
+async def test_a_client_cut_off_while_it_connects_leaves_no_connection(
     undecided: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = undecided.settings
-    events = topic_name(settings, EVENTS)
+    events = topic_name(settings, EVENTS_TOPIC)
     left: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: left.append(unraisable.object))
     asked = asyncio.Event()
@@ -128,7 +166,7 @@ async def test_what_is_cut_off_while_it_connects_leaves_no_connection(
     monkeypatch.setattr(AIOKafkaConnection, "send", telling)
 
     beginnings: list[Callable[[], Coroutine[Any, Any, object]]] = [
-        lambda: start_consumer(settings, "tests", EVENTS),
+        lambda: start_consumer(settings, "tests", EVENTS_TOPIC),
         lambda: start_producer(settings, "tests"),
         lambda: tail(settings, events, 0, 1),
         lambda: topic_ids(settings, [events]),

@@ -1,134 +1,16 @@
-"""Whatever follows a topic takes each message once, in order, and stops rather than guesses."""
+"""A consumer of a topic processes each message once, in order, and stops rather than guess."""
 
-import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
-from typing import Any
 
-import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 
-from contracts.dead_letters import DeadLetterReason, UndecodableError
-from contracts.topics import EVENTS
-from infra.event_consumer import EventConsumer, Received
-from infra.kafka import start_producer, topic_name
-from infra.metrics import PARTITION_STOPPED
-from infra.postgres import Connection, open_pool
-from infra.settings import Settings
-from tests.clinic import database, namespace
-from tests.waiting import until_async
-
-SCHEMA = """
-CREATE SCHEMA probe;
-CREATE TABLE probe.progress (
-    topic text, partition smallint, topic_id uuid NOT NULL, next_offset bigint NOT NULL,
-    last_sequence bigint NOT NULL, PRIMARY KEY (topic, partition)
-);
-CREATE TABLE probe.taken (id bigserial, partition smallint, sequence bigint, word text);
-"""
+from contracts.dead_letters import DeadLetterReason
+from infra.kafka import assigned_partition
+from tests.delivery.probe import Probe
 
 
-def decode(record: ConsumerRecord) -> str:
-    try:
-        return str(json.loads(record.value)["word"])
-    except (ValueError, KeyError, TypeError):
-        reason = dict(record.headers).get("unread", b"invalid_data").decode()
-        raise UndecodableError(DeadLetterReason(reason), "no word") from None
-
-
-def sequence_of(record: ConsumerRecord) -> int | None:
-    value = dict(record.headers).get("ce_sequence", b"")
-    return int(value) if value.isdigit() else None
-
-
-class Probe:
-    """A consumer that writes down what it takes; it can be told to fail."""
-
-    def __init__(self, settings: Settings, pool: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
-        self.settings = settings
-        self.pool = pool
-        self.producer = producer
-        self.failures: list[Exception] = []
-
-    async def apply(self, database: Connection, partition: int, received: list[Received[str]]) -> None:
-        for one in received:
-            await database.execute(
-                "INSERT INTO probe.taken (partition, sequence, word) VALUES ($1, $2, $3)",
-                *(partition, one.sequence, one.message),
-            )
-        if self.failures:
-            raise self.failures.pop()
-
-    @contextlib.asynccontextmanager
-    async def running(self, **other: Any) -> AsyncIterator[None]:
-        how: dict[str, Any] = {"decode": decode, "sequence_of": sequence_of, **other}
-        consumer = EventConsumer(
-            self.settings,
-            EVENTS,
-            self.pool,
-            group="probe",
-            schema="probe",
-            apply=self.apply,
-            **how,
-        )
-        task = asyncio.create_task(consumer.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def send(
-        self, sequence: int | None, word: str | bytes, partition: int = 0, unread: str | None = None
-    ) -> None:
-        """A message; bytes are sent as they are, and are not read for the reason `unread`."""
-        value = word if isinstance(word, bytes) else json.dumps({"word": word}).encode()
-        headers = [] if sequence is None else [("ce_sequence", str(sequence).encode())]
-        headers += [] if unread is None else [("unread", unread.encode())]
-        await self.producer.send_and_wait(
-            topic_name(self.settings, EVENTS), value, key=b"k", partition=partition, headers=headers
-        )
-
-    async def taken(self, partition: int = 0) -> list[tuple[int, str]]:
-        """Sequence and word of what was taken, in that order."""
-        rows = await self.pool.fetch(
-            "SELECT sequence, word FROM probe.taken WHERE partition = $1 ORDER BY id", partition
-        )
-        return [tuple(row) for row in rows]
-
-    async def takes(self, *words: str, partition: int = 0) -> None:
-        """Wait until exactly these words are taken, numbered from 1."""
-
-        async def all_there() -> bool:
-            return len(await self.taken(partition)) >= len(words)
-
-        await until_async(all_there, f"{words} taken", 30)
-        assert await self.taken(partition) == list(enumerate(words, 1))
-
-    async def stops(self, partition: int = 0) -> None:
-        """Wait until the partition has stopped."""
-        gauge = PARTITION_STOPPED.labels(topic_name(self.settings, EVENTS), str(partition))
-
-        async def stopped() -> bool:
-            return bool(gauge._value.get())
-
-        await until_async(stopped, "the partition stops", 30)
-
-
-@pytest.fixture
-async def probe(settings: Settings) -> AsyncIterator[Probe]:
-    async with database(settings) as own, namespace(own) as own:
-        pool = await open_pool(own.postgres_dsn.get_secret_value(), "probe", connections_max=14)
-        await pool.execute(SCHEMA)
-        producer = await start_producer(own, "probe")
-        yield Probe(own, pool, producer)
-        await producer.stop()
-        await pool.close()
-
-
-async def test_repeats_are_dropped_and_a_restart_goes_on_behind_the_position(probe: Probe) -> None:
+async def test_repeats_are_dropped_and_a_restart_continues_after_the_position(probe: Probe) -> None:
     for sequence, word in ((1, "a"), (2, "b"), (1, "a"), (2, "b"), (3, "c")):
         await probe.send(sequence, word)
     async with probe.running():
@@ -141,7 +23,16 @@ async def test_repeats_are_dropped_and_a_restart_goes_on_behind_the_position(pro
         await probe.takes("other", partition=7)
 
 
-async def test_what_is_no_event_is_passed_over(probe: Probe) -> None:
+async def test_a_batch_that_takes_too_long_is_applied_in_smaller_ones(probe: Probe) -> None:
+    words = [str(number) for number in range(1, 14)]
+    for sequence, word in enumerate(words, 1):
+        await probe.send(sequence, word)
+    probe.at_once_max = 2
+    async with probe.running():
+        await probe.takes(*words)
+
+
+async def test_foreign_messages_are_skipped(probe: Probe) -> None:
     await probe.send(1, "a")
     for garbage in (b"", b"\xff\xfe", b'{"word"'):
         await probe.send(None, garbage)
@@ -151,7 +42,7 @@ async def test_what_is_no_event_is_passed_over(probe: Probe) -> None:
         await probe.takes("a", "b")
 
 
-async def test_a_gap_stops_its_partition_behind_what_came_before(probe: Probe) -> None:
+async def test_a_gap_stops_its_partition_after_the_messages_before_it(probe: Probe) -> None:
     for sequence, word in ((1, "a"), (2, "b"), (4, "d"), (5, "e")):
         await probe.send(sequence, word)
     await probe.send(1, "other", partition=1)
@@ -173,7 +64,7 @@ async def test_an_event_of_a_newer_version_stops_its_partition(probe: Probe) -> 
         await probe.takes("a")
 
 
-async def test_without_sequences_a_message_that_cannot_be_read_stops_its_partition(probe: Probe) -> None:
+async def test_without_sequences_an_unreadable_message_stops_its_partition(probe: Probe) -> None:
     reasons = ("unknown_type", "invalid_data", "wrong_key")
     for partition, reason in enumerate(reasons):
         await probe.send(None, "a", partition)
@@ -193,7 +84,7 @@ async def test_without_sequences_a_message_that_cannot_be_read_stops_its_partiti
             await probe.takes("a", "b", "c", partition=partition)
 
 
-async def test_without_sequences_what_is_no_message_of_ours_is_passed_over(probe: Probe) -> None:
+async def test_without_sequences_foreign_messages_are_skipped(probe: Probe) -> None:
     await probe.send(None, "a")
     for reason in ("no_envelope", "bad_header"):
         await probe.send(None, b"garbage", unread=reason)
@@ -202,7 +93,7 @@ async def test_without_sequences_what_is_no_message_of_ours_is_passed_over(probe
         await probe.takes("a", "b")
 
 
-async def test_on_an_expiring_topic_nothing_that_cannot_be_read_stops(probe: Probe) -> None:
+async def test_on_an_expiring_topic_unreadable_messages_do_not_stop_the_partition(probe: Probe) -> None:
     await probe.send(None, "a")
     for reason in DeadLetterReason:
         await probe.send(None, b"garbage", unread=reason)
@@ -211,7 +102,7 @@ async def test_on_an_expiring_topic_nothing_that_cannot_be_read_stops(probe: Pro
         await probe.takes("a", "b")
 
 
-async def test_an_outage_is_waited_out_and_a_bug_stops(probe: Probe) -> None:
+async def test_an_outage_is_retried_and_a_bug_stops(probe: Probe) -> None:
     await probe.send(1, "a")
     probe.failures = [ConnectionError("away"), OSError("away"), TimeoutError()] * 2
     async with probe.running():
@@ -225,7 +116,7 @@ async def test_an_outage_is_waited_out_and_a_bug_stops(probe: Probe) -> None:
     assert len(probe.failures) == 2, "three tries"
 
 
-async def test_two_who_both_consume_take_each_once(probe: Probe) -> None:
+async def test_two_consumers_process_each_message_once(probe: Probe) -> None:
     words = [f"word {number}" for number in range(300)]
     async with probe.running(), probe.running():
         for sequence, word in enumerate(words, 1):
@@ -242,3 +133,45 @@ async def test_another_topic_of_the_same_name_stops(probe: Probe) -> None:
     async with probe.running():
         await probe.stops()
     assert await probe.taken() == [(1, "a")]
+
+
+async def test_a_follower_finds_its_place_by_number_where_the_log_became_shorter(probe: Probe) -> None:
+    for sequence, word in ((1, "a"), (2, "b"), (1, "a"), (2, "b"), (3, "c")):
+        await probe.send(sequence, word)
+    async with probe.running():
+        await probe.takes("a", "b", "c")
+    # As if the topic had lost what it had, and the same were published again: each event once.
+    await probe.pool.execute("UPDATE probe.progress SET next_offset = 50 WHERE partition = 0")
+    await probe.send(4, "d")
+    async with probe.running():
+        await probe.takes("a", "b", "c", "d")
+
+
+async def test_a_follower_looks_back_once_before_it_calls_an_event_missing(probe: Probe) -> None:
+    for sequence, word in ((1, "a"), (2, "b"), (3, "c"), (4, "d")):
+        await probe.send(sequence, word)
+    async with probe.running():
+        await probe.takes("a", "b", "c", "d")
+    await probe.pool.execute("DELETE FROM probe.taken WHERE sequence > 2")
+    # Its place is beyond events that it has not seen.
+    await probe.pool.execute(
+        "UPDATE probe.progress SET next_offset = 3, last_sequence = 2 WHERE partition = 0"
+    )
+    async with probe.running():
+        await probe.takes("a", "b", "c", "d")
+
+
+async def test_a_follower_notices_that_its_database_is_an_older_one(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assigned_partition, "CHECK_INTERVAL_S", 0.2)
+    async with probe.running():
+        await probe.send(1, "a")
+        await probe.send(2, "b")
+        await probe.takes("a", "b")
+        await probe.pool.execute("DELETE FROM probe.taken WHERE sequence = 2")
+        await probe.pool.execute(
+            "UPDATE probe.progress SET next_offset = 1, last_sequence = 1 WHERE partition = 0"
+        )
+        # Nobody sends anything.
+        await probe.takes("a", "b")

@@ -1,80 +1,24 @@
-"""Two who both believe to own a partition; a position that does not fit; a log that is not the one."""
+"""Several owners of a partition; a position that does not fit the log; another log of the same name."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 
 from booking_worker import partition as partition_module
-from booking_worker.dead_letters import DeadLetters
-from booking_worker.decider import Decider
-from booking_worker.partition import MisplacedError, OwnedPartition
-from booking_worker.publisher import EventPublisher
-from booking_worker.sql import SESSION
-from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
-from infra.errors import MisconfiguredError
-from infra.kafka import start_producer, topic_ids, topic_name
+from booking_worker.store.store import SESSION
+from contracts.topics import COMMANDS_TOPIC
+from infra.errors import MisconfiguredError, MisplacedError
+from infra.kafka.producer import start_producer
 from infra.postgres import open_pool
 from tests.clinic import CHECKUP, Clinic, records
 from tests.delivery.ledger import check, commands_topic, settle
+from tests.delivery.owners import Owner, Owners
 
 OWNERS = 3
-
-
-class Owner:
-    """Who believes to own a partition: decides, and publishes once `publisher.run` is started."""
-
-    def __init__(self, pool: asyncpg.Pool, owned: OwnedPartition, decider: Decider) -> None:
-        self.publisher = owned.publisher
-        self._pool = pool
-        self.owned = owned
-        self.decider = decider
-
-    @property
-    def next_offset(self) -> int:
-        return self.owned.next_offset
-
-    async def open(self, log_start: int, log_end: int) -> None:
-        await self.owned.open(self._pool)
-        self.owned.check_within(log_start, log_end)
-
-    async def work_off(self, log: list[ConsumerRecord]) -> None:
-        """Decide the records; raises what stops the partition."""
-        for error in (await self.decider.work_off({self.owned: log})).values():
-            raise error
-
-
-class Owners:
-    """Several owners of the same partition, each with its own memory, and what they published."""
-
-    def __init__(self, clinic: Clinic, pool: asyncpg.Pool, producer: AIOKafkaProducer) -> None:
-        self.clinic = clinic
-        self._pool = pool
-        self.producer = producer
-        self._dead_letters: list[DeadLetters] = []
-
-    async def owner(self, partition: int, topic_id: UUID | None = None) -> Owner:
-        """One more, not open yet."""
-        settings, topic = self.clinic.settings, commands_topic(self.clinic)
-        ids = await topic_ids(settings, [topic])
-        events = topic_name(settings, EVENTS)
-        publisher = EventPublisher(self.producer, events, partition, self._pool, topic, _no_give_up)
-        dead_letters = DeadLetters(settings, "owner", topic_name(settings, DEAD_LETTERS), ids[topic])
-        self._dead_letters.append(dead_letters)
-        decider = Decider(self._pool, topic, dead_letters, lambda decisions: None)
-        owned = OwnedPartition(topic, topic_id or ids[topic], partition, publisher)
-        return Owner(self._pool, owned, decider)
-
-    async def close(self) -> None:
-        """Shut all of them down."""
-        await asyncio.gather(*(dead_letters.close() for dead_letters in self._dead_letters))
-
-
-def _no_give_up(error: Exception) -> None:
-    raise AssertionError("the producer broke") from error
 
 
 @pytest.fixture
@@ -91,7 +35,7 @@ async def owners(undecided: Clinic) -> AsyncIterator[Owners]:
 
 
 async def on_the_log(clinic: Clinic, commands: int) -> list[ConsumerRecord]:
-    """A doctor's registration and some bookings of the same slot, in one partition."""
+    """Append a doctor's registration and some bookings of the same slot, in one partition."""
     body = {"name": "Dr. Fence", "specialty": "tests", "visit_types": [CHECKUP]}
     sent = await clinic.send("POST", "/v1/doctors", clinic.staff, body, wait=0)
     doctor_id = sent.json()["doctor_id"]
@@ -99,96 +43,104 @@ async def on_the_log(clinic: Clinic, commands: int) -> list[ConsumerRecord]:
     for _ in range(commands - 1):
         body = {"doctor_id": doctor_id, "starts_at": "2030-01-01T09:00:00Z", "visit_type": "checkup"}
         await clinic.send("POST", "/v1/appointments", patient.headers, body, wait=0)
-    return await records(clinic.settings, COMMANDS)
+    return await records(clinic.settings, COMMANDS_TOPIC)
 
 
 async def test_owners_at_the_same_time_decide_every_command_once(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 40)
-    several = [await owners.owner(log[0].partition) for _ in range(OWNERS)]
+    several = [await owners.owner(log[0].partition, publishes=True) for _ in range(OWNERS)]
     for owned in several:
         await owned.open(0, len(log))
-    publishing = [asyncio.create_task(owned.publisher.run()) for owned in several]
 
     async def bit_by_bit(owned: Owner) -> None:
-        for place in range(0, len(log), 5):
-            await owned.work_off(log[place : place + 5])
+        for start in range(0, len(log), 5):
+            await owned.decide(log[start : start + 5])
 
     await asyncio.gather(*(bit_by_bit(owned) for owned in several))
 
     assert [owned.next_offset for owned in several] == [len(log)] * OWNERS
     await settle(owners.clinic)
     await check(owners.clinic)
-    for task in publishing:
-        task.cancel()
-    await asyncio.gather(*publishing, return_exceptions=True)
 
 
-async def test_one_that_was_frozen_and_overtaken_does_nothing(owners: Owners) -> None:
+async def test_a_connection_that_has_read_nothing_yet_decides(owners: Owners) -> None:
+    log = await on_the_log(owners.clinic, 3)
+    owned = await owners.owner(log[0].partition)
+    await owned.open(0, len(log))
+    await owners.pool.expire_connections()
+
+    await asyncio.wait_for(owned.decide(log), 60)
+
+    assert owned.next_offset == len(log)
+
+
+async def test_an_owner_that_was_frozen_and_replaced_does_nothing(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 10)
     frozen = await owners.owner(log[0].partition)
     await frozen.open(0, len(log))
     awake = await owners.owner(log[0].partition)
     await awake.open(0, len(log))
-    await awake.work_off(log)
+    await awake.decide(log)
     before = await owners.clinic.postgres.fetch("SELECT * FROM booking.events")
 
-    await frozen.work_off(log[:6])
+    await frozen.decide(log[:6])
 
     assert frozen.next_offset == len(log)
     assert await owners.clinic.postgres.fetch("SELECT * FROM booking.events") == before
     assert awake.publisher.published_count == 0
 
 
-async def test_what_was_committed_and_not_published_is_published_by_the_next_owner(owners: Owners) -> None:
+async def test_committed_but_unpublished_events_are_published_by_the_next_owner(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 10)
     first = await owners.owner(log[0].partition)
     await first.open(0, len(log))
-    await first.work_off(log)  # and is gone before its publisher ran
+    await first.decide(log)  # it dies before its publisher runs
     assert await owners.clinic.events() == []
 
-    second = await owners.owner(log[0].partition)
+    second = await owners.owner(log[0].partition, publishes=True)
     await second.open(0, len(log))
-    publishing = asyncio.create_task(second.publisher.run())
 
     await settle(owners.clinic)
     await check(owners.clinic)
-    publishing.cancel()
 
 
-async def test_records_behind_the_position_are_refused_with_the_place_to_seek_to(owners: Owners) -> None:
+async def test_records_after_the_position_are_refused_with_the_offset_to_seek_to(owners: Owners) -> None:
     log = await on_the_log(owners.clinic, 5)
     owned = await owners.owner(log[0].partition)
     await owned.open(0, len(log))
 
     with pytest.raises(MisplacedError) as caught:
-        await owned.work_off(log[2:])
+        await owned.decide(log[2:])
 
     assert caught.value.next_offset == 0
     assert await owners.clinic.postgres.fetchval("SELECT count(*) FROM booking.decisions") == 0
 
 
-async def test_dead_letters_stop_their_partition_also_where_others_share_the_transaction(
+async def test_dead_letters_stop_only_their_partition_in_a_shared_transaction(
     owners: Owners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partition_module, "DEAD_LETTERS_IN_A_ROW_MAX", 3)
     log = await on_the_log(owners.clinic, 2)
-    good, bad = log[0].partition, (log[0].partition + 1) % COMMANDS.partitions
+    good, bad = log[0].partition, (log[0].partition + 1) % COMMANDS_TOPIC.partitions
     for _ in range(3):
         await owners.producer.send_and_wait(commands_topic(owners.clinic), b"nonsense", partition=bad)
-    log = await records(owners.clinic.settings, COMMANDS)
-    several = {number: await owners.owner(number) for number in (good, bad)}
+    log = await records(owners.clinic.settings, COMMANDS_TOPIC)
+    first = await owners.owner(good)
+    several = {good: first, bad: await owners.owner(bad, decider=first.decider)}
     for owner in several.values():
         await owner.open(0, 3)
 
-    stopped = await several[good].decider.work_off(
-        {
-            owner.owned: [record for record in log if record.partition == number]
+    done = await asyncio.gather(
+        *(
+            owner.decide([record for record in log if record.partition == number])
             for number, owner in several.items()
-        }
+        ),
+        return_exceptions=True,
     )
 
-    assert list(stopped) == [several[bad].owned]
-    assert "3 dead letters in a row" in str(stopped[several[bad].owned])
+    assert done[0] is None
+    assert isinstance(done[1], MisconfiguredError)
+    assert "3 dead letters in a row" in str(done[1])
     assert [several[number].next_offset for number in (good, bad)] == [2, 3]
 
 
@@ -209,7 +161,7 @@ async def test_a_log_without_the_next_record_stops_the_partition(
     log = await on_the_log(owners.clinic, 5)
     first = await owners.owner(log[0].partition)
     await first.open(0, len(log))
-    await first.work_off(log)
+    await first.decide(log)
     second = await owners.owner(log[0].partition)
 
     with pytest.raises(MisconfiguredError, match=f"the log goes from {log_start} to {log_end}"):
@@ -226,7 +178,7 @@ async def test_a_worker_frozen_inside_its_transaction_loses_the_row(owners: Owne
     await frozen.execute("SELECT FROM booking.partition_progress FOR UPDATE")
 
     async with asyncio.timeout(15):
-        await owned.work_off(log)
+        await owned.decide(log)
 
     assert owned.next_offset == len(log)
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):

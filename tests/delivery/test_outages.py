@@ -1,4 +1,4 @@
-"""A server is killed and comes back. The services are processes, restarted as `clinic up` does."""
+"""A server is killed and restarted. The services are processes, restarted as by `clinic up`."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ async def supervised(
 
 @contextlib.asynccontextmanager
 async def killed(server: Child) -> AsyncIterator[None]:
-    """`kill -9` the server; it is back after the block."""
+    """`kill -9` the server; it is restarted at the end of the block."""
     await server.kill()
     try:
         yield
@@ -47,7 +47,7 @@ async def killed(server: Child) -> AsyncIterator[None]:
 
 
 class Booker:
-    """Books one slot after the other, each with a key of its own that is repeated until it is answered."""
+    """Books slot after slot; each request has its own key and is repeated until it is answered."""
 
     def __init__(self, clinic: Clinic, doctor_id: str, slots: list[str], headers: dict[str, str]) -> None:
         self.clinic = clinic
@@ -63,16 +63,16 @@ class Booker:
         return cls(clinic, doctor_id, (await clinic.slots(doctor_id))[::2], patient.headers)
 
     async def send(self, slot: str, wait: int = 5) -> httpx.Response:
-        """One try to book the slot."""
+        """Try once to book the slot."""
         body = {"doctor_id": self.doctor_id, "starts_at": slot, "visit_type": CHECKUP["code"]}
         return await self.clinic.send("POST", "/v1/appointments", self._headers, body, key=slot, wait=wait)
 
     def next_slot(self) -> str:
-        """A slot not asked for yet."""
+        """A slot that was not requested before."""
         return next(self._slots)
 
     async def book(self, slot: str | None = None) -> None:
-        """Book, however often it has to be said."""
+        """Book, with as many tries as necessary."""
         slot = slot or self.next_slot()
 
         async def try_once() -> bool:
@@ -90,7 +90,7 @@ class Booker:
 
 
 async def all_is_well(booker: Booker) -> None:
-    """Every booking is there once, and the events tell it."""
+    """Asserts that every booking exists once and that the events agree."""
     await settle(booker.clinic)
     await check(booker.clinic)
     booked = await booker.clinic.postgres.fetchval("SELECT count(*) FROM booking.appointments")
@@ -125,13 +125,13 @@ async def test_without_kafka_a_write_is_503_never_a_false_202(
         answer = await booker.send(slot)
         assert (answer.status_code, answer.json()["code"]) == (503, "log_unavailable")
         assert int(answer.headers["retry-after"]) >= 1
-        assert len(await supervised.slots(booker.doctor_id)) > 0, "reads go on"
+        assert len(await supervised.slots(booker.doctor_id)) > 0, "reads still work"
     await booker.book(slot)
     await booker.book()
     await all_is_well(booker)
 
 
-async def test_without_postgres_commands_wait_and_are_decided_once_it_is_back(
+async def test_without_postgres_commands_wait_and_are_decided_after_the_outage(
     supervised: Clinic, stack: EmbeddedStack
 ) -> None:
     booker = await Booker.of(supervised)

@@ -1,4 +1,4 @@
-"""Only the locked bytes run."""
+"""Only jars with the locked hashes are used."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,10 +20,11 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, content: bytes | Exception) -> None:
-    """Let the repository answer every request with `content`."""
+    """Make the repository answer every request with `content`."""
 
     class Context:
-        def __init__(self, repo_cache: Path, timeout: int) -> None:
+        def __init__(self, repo_cache: Path, remote_repos: dict[str, str] | None, timeout: int) -> None:
+            assert remote_repos is None, "no mirror is named"
             self.repo_cache = repo_cache
 
         def project(self, group: str, artifact: str) -> "Context":

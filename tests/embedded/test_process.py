@@ -46,7 +46,7 @@ def pid_file(folder: Path, pid: int) -> Path:
     return path
 
 
-def test_a_leftover_is_ended_and_waited_for(folder: Path, programs: ExitStack) -> None:
+def test_a_leftover_process_is_ended_and_waited_for(folder: Path, programs: ExitStack) -> None:
     leftover = start(programs, str(folder))
     path = pid_file(folder, leftover.pid)
 
@@ -56,7 +56,7 @@ def test_a_leftover_is_ended_and_waited_for(folder: Path, programs: ExitStack) -
     assert not path.exists()
 
 
-def test_a_frozen_leftover_is_killed(
+def test_a_frozen_leftover_process_is_killed(
     folder: Path, programs: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process_module, "LEFTOVER_STOP_TIMEOUT_S", 0.1)
@@ -68,7 +68,9 @@ def test_a_frozen_leftover_is_killed(
     assert not psutil.pid_exists(leftover.pid)
 
 
-def test_a_stale_pid_file_does_not_kill_the_stranger_with_the_pid(folder: Path, programs: ExitStack) -> None:
+def test_a_stale_pid_file_does_not_kill_another_process_with_the_pid(
+    folder: Path, programs: ExitStack
+) -> None:
     stranger = start(programs, "some other folder")
     path = pid_file(folder, stranger.pid)
 
@@ -78,7 +80,7 @@ def test_a_stale_pid_file_does_not_kill_the_stranger_with_the_pid(folder: Path, 
     assert not path.exists()
 
 
-def test_nor_one_who_happens_to_name_the_folder(folder: Path, programs: ExitStack) -> None:
+def test_nor_a_process_that_happens_to_name_the_folder(folder: Path, programs: ExitStack) -> None:
     stranger = start(programs, str(folder))
     path = pid_file(folder, stranger.pid)
     before_it_was_born = psutil.Process(stranger.pid).create_time() - 60
@@ -90,7 +92,7 @@ def test_nor_one_who_happens_to_name_the_folder(folder: Path, programs: ExitStac
 
 
 @pytest.mark.parametrize("content", ["", "no number", "-1", "999999999"])
-def test_a_broken_pid_file_is_only_removed(folder: Path, content: str) -> None:
+def test_an_invalid_pid_file_is_only_removed(folder: Path, content: str) -> None:
     path = folder / "run" / "kafka.pid"
     path.write_text(content)
 
@@ -99,7 +101,7 @@ def test_a_broken_pid_file_is_only_removed(folder: Path, content: str) -> None:
     assert not path.exists()
 
 
-def test_a_log_is_bounded_and_its_writer_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_is_bounded_and_its_writer_continues(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_module, "LOG_BYTES_MAX", 10)
     log = folder / "logs" / "kafka.log"
     with log.open("ab", buffering=0) as writer:
@@ -111,7 +113,7 @@ def test_a_log_is_bounded_and_its_writer_goes_on(folder: Path, monkeypatch: pyte
     assert log.with_suffix(".log.1").read_bytes() == b"more than ten bytes\n"
 
 
-async def test_a_crashed_child_is_started_again_later_and_later(
+async def test_a_crashed_child_is_restarted_after_growing_pauses(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "BACKOFF_S_MIN", 0.01)

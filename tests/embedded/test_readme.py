@@ -1,4 +1,4 @@
-"""The README's walk, as it is printed."""
+"""The README's example, as printed."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from tests.embedded.test_up import clinic, free_port, running
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_walk_ends_as_it_says(tmp_path: Path) -> None:
+def test_the_example_prints_what_the_readme_says(tmp_path: Path) -> None:
     [walk] = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
     with running(tmp_path / ".clinic", free_port()) as up:
         assert clinic("seed", "demo", "--data", up.data_dir).returncode == 0

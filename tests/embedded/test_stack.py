@@ -40,22 +40,26 @@ async def query(dsn: str, sql: str) -> object:
 
 
 async def test_two_stacks_run_side_by_side_and_data_survives_a_restart(
-    stack: EmbeddedStack, tmp_path: Path
+    stack: EmbeddedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with EmbeddedStack(tmp_path) as second:
+    # A path that is not ASCII, in a locale without encoding: neither may lead Java elsewhere.
+    monkeypatch.setenv("LC_ALL", "C")
+    folder = tmp_path / "josé 漢字 🏥"
+    async with EmbeddedStack(folder) as second:
         first_boot = second.settings
         await create_topic(first_boot, "kept")
         await query(first_boot.postgres_dsn.get_secret_value(), "CREATE TABLE kept (id int)")
         assert "kept" not in await topics(stack.settings)
 
-    async with EmbeddedStack(tmp_path) as again:
+    assert (folder / "kafka" / "data" / "kept-0").is_dir()
+    async with EmbeddedStack(folder) as again:
         assert again.settings == first_boot
         assert "kept" in await topics(again.settings)
         kept = await query(again.settings.postgres_dsn.get_secret_value(), "SELECT to_regclass('kept')::text")
         assert kept == "kept"
 
 
-async def test_a_killed_server_starts_again(stack: EmbeddedStack) -> None:
+async def test_a_killed_server_restarts(stack: EmbeddedStack) -> None:
     for name in ("postgres", "valkey"):
         child = stack.processes[name]
         before = child.pid
@@ -65,7 +69,7 @@ async def test_a_killed_server_starts_again(stack: EmbeddedStack) -> None:
         assert (stack.folder.path / "run" / f"{name}.pid").read_text() == f"{child.pid}\n"
 
 
-async def test_postgres_is_utf8_durable_and_wants_a_password(stack: EmbeddedStack) -> None:
+async def test_postgres_is_utf8_durable_and_requires_a_password(stack: EmbeddedStack) -> None:
     dsn = stack.settings.postgres_dsn.get_secret_value()
     shown = {
         name: await query(dsn, f"SHOW {name}") for name in ("server_encoding", "fsync", "synchronous_commit")
@@ -84,7 +88,8 @@ async def test_each_service_has_a_login_of_its_own(stack: EmbeddedStack) -> None
 
 def test_secrets_are_private_and_the_settings_can_be_sourced(stack: EmbeddedStack) -> None:
     folder = stack.folder.path
-    private = [folder / "stack.env", folder / "ports.json", *(folder / "keys").iterdir()]
+    keys = [path for path in (folder / "keys").rglob("*") if path.is_file()]
+    private = [folder / "stack.env", folder / "ports.json", *keys]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
 
     command = f". '{folder}/stack.env'; printf %s \"$CLINIC_POSTGRES_DSN\""
@@ -110,13 +115,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", tmp_path], check=True)
 
 
-async def test_a_full_disk_is_said_before_anything_is_started(small_disk: Path) -> None:
+async def test_a_full_disk_is_reported_before_anything_is_started(small_disk: Path) -> None:
     with pytest.raises(MisconfiguredError, match=r"The disk is full: .* has \d+ MB left"):
         async with EmbeddedStack(small_disk):
             pass
 
 
-async def test_a_disk_that_fills_up_while_starting_is_said_too(
+async def test_so_is_a_disk_that_fills_up_during_the_start(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_module, "FREE_BYTES_MIN", 0)

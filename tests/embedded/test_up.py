@@ -1,21 +1,26 @@
-"""`clinic up` as an operator meets it: from outside, by its output, its signals and its exit status."""
+"""`clinic up` from outside: its output, its signals and its exit status."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 import pytest
+from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from tests.waiting import until
 
 CLINIC = [sys.executable, "-m", "ops.cli"]
 START_TIMEOUT_S = 60.0
+SECRET = r"^CLINIC_.*(DSN|PASSWORD|USERNAME|TOKEN|KEY_FILE|KEY_DIR|REDIS_URL|SMS_URL)"
 STOP_TIMEOUT_S = 15.0
 
 
@@ -28,12 +33,16 @@ class Up:
         with self.output_path.open("wb") as output:
             self.popen = subprocess.Popen(
                 [*CLINIC, "up", "--no-seed", "--data", data_dir, "--port", str(port)],
+                env={
+                    **os.environ,
+                    "CLINIC_POSTGRES_DSN": "postgresql://postgres:of-another-clinic@127.0.0.1/",
+                },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
 
     def wait_for(self, line: str) -> None:
-        """Wait until the line was printed; fail at once if the program ends instead."""
+        """Waits until the line was printed; fails at once if the program ends."""
 
         def printed() -> bool:
             lines = self.output_path.read_text().splitlines()
@@ -43,7 +52,7 @@ class Up:
         until(printed, f"{line!r} in {self.output_path}", START_TIMEOUT_S)
 
     def processes(self) -> dict[str, psutil.Process]:
-        """What the pid files name."""
+        """The processes that the pid files name."""
         return {path.stem: psutil.Process(int(path.read_text())) for path in self.data_dir.glob("run/*.pid")}
 
 
@@ -85,9 +94,61 @@ def test_every_process_has_its_pid_file_and_all_are_healthy(up: Up) -> None:
 
     assert answer.returncode == 0, answer.stdout
     assert all(name in answer.stdout for name in names)
+    assert re.search(rf"^time zones +up +{version('tzdata')} ", answer.stdout, re.MULTILINE)
 
 
-def test_a_second_up_on_the_same_folder_says_so_and_leaves_it_alone(up: Up) -> None:
+PATIENTS_KEYS = {"MASTER_KEY_FILE", "STORAGE_KEY_DIR"}
+OWN_SECRETS: dict[str, set[str]] = {
+    "ingress-1": {"POSTGRES_DSN_INGRESS", "REDIS_URL", "SIGNING_KEY_FILE"} | PATIENTS_KEYS,
+    "worker-1": {"POSTGRES_DSN_WORKER", "EVENTS_KEY_FILE", "REDIS_URL"},
+    "auditor": {"POSTGRES_DSN_AUDITOR", "AUDIT_KEY_FILE", "EVENTS_KEY_FILE", "REDIS_URL"},
+    "notifier": {"POSTGRES_DSN_NOTIFIER", "EVENTS_KEY_FILE", "REDIS_URL", "SMS_URL"} | PATIENTS_KEYS,
+    "kafka": set(),
+    "postgres": set(),
+    "valkey": set(),
+    "mail": set(),
+}
+
+
+@pytest.mark.parametrize("name", OWN_SECRETS)
+def test_a_process_has_its_own_secrets_only(up: Up, name: str) -> None:
+    environment = up.processes()[name].environ()
+    others = {
+        path.read_text().strip(): path.name for path in (up.data_dir / "keys").iterdir() if path.is_file()
+    }
+
+    secrets = {variable for variable in environment if re.search(SECRET, variable)}
+    assert secrets == {f"CLINIC_{secret}" for secret in OWN_SECRETS[name]}
+    known = {file for content, file in others.items() for value in environment.values() if content in value}
+    service = name.removesuffix("-1")
+    assert known <= {f"clinic_{service}.password", f"valkey-{service}.password"}
+    if name == "notifier":
+        assert environment["CLINIC_MASTER_KEY_FILE"].endswith("/notifier.key")
+
+
+def test_valkey_lets_each_service_do_what_it_needs(up: Up) -> None:
+    def of(name: str) -> Redis:
+        return Redis.from_url(up.processes()[name].environ()["CLINIC_REDIS_URL"])
+
+    with of("ingress-1") as ingress, of("worker-1") as worker, of("notifier") as notifier:
+        ingress.set("challenge:1", "sealed", ex=60)
+        assert notifier.get("challenge:1") == b"sealed"
+        worker.publish("booking.decided", b"")
+        refused: list[tuple[Redis, list[str]]] = [
+            (worker, ["GET", "challenge:1"]),
+            (worker, ["PUBLISH", "elsewhere", ""]),
+            (notifier, ["SET", "challenge:1", "another"]),
+            (notifier, ["GET", "another"]),
+            *((client, ["FLUSHALL"]) for client in (ingress, worker, notifier)),
+            *((client, ["CONFIG", "GET", "requirepass"]) for client in (ingress, worker, notifier)),
+            *((client, ["ACL", "LIST"]) for client in (ingress, worker, notifier)),
+        ]
+        for client, command in refused:
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+def test_a_second_up_on_the_same_folder_reports_it_and_leaves_it_alone(up: Up) -> None:
     second = clinic("up", "--data", up.data_dir, "--port", str(free_port()))
 
     assert second.returncode == 1
@@ -105,10 +166,10 @@ def test_a_port_in_use_is_one_sentence(up: Up, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["valkey", "ingress-1"])
-def test_what_crashes_is_started_again_with_a_message(up: Up, name: str) -> None:
+def test_a_crashed_service_is_restarted_with_a_message(up: Up, name: str) -> None:
     os.kill(up.processes()[name].pid, signal.SIGKILL)
 
-    up.wait_for(f"{name} was ended by SIGKILL; starting it again in 0.5 s")
+    up.wait_for(f"{name} was ended by SIGKILL; starting it again in 0.1 s")
     up.wait_for(f"{name} is back")
 
     assert clinic("health", "--data", up.data_dir).returncode == 0

@@ -1,1 +1,1 @@
-"""Faults, and whether the clinic keeps its promises meanwhile: `python -m tests.faults --help`."""
+"""Fault injection: does the clinic keep its guarantees? `python -m tests.faults --help`."""

@@ -1,6 +1,6 @@
-"""`python -m tests.faults`: break the clinic for a while and see whether it keeps its promises.
+"""`python -m tests.faults`: inject faults into the clinic and verify its guarantees.
 
-Exit status: 0 it does, 1 findings, 3 the run is void.
+Exit status: 0 they hold, 1 findings, 3 the run is void.
 """
 
 import argparse
@@ -11,14 +11,15 @@ from pathlib import Path
 
 from ops.migrate import migrate
 from ops.topics import ensure_topics
-from tests.faults.faults import ALL
-from tests.faults.keeping import kept_or_not
-from tests.faults.machine import SERVICES, machine
+from tests.faults.faults.catalogue import ALL, DEFAULT
+from tests.faults.keeping import run_folder
+from tests.faults.machine.machine import SERVICES, machine
+from tests.faults.machine.servers import Servers
+from tests.faults.machine.source import compile_source, copy_source
 from tests.faults.run import Report, run
-from tests.faults.servers import Servers
-from tests.faults.source import compile_source, copy_source
+from tests.faults.workload.clients import CLIENTS
 
-# What every second has to bring, on a machine with two cores.
+# The minimum per second on a machine with two cores.
 OPERATIONS_PER_S_MIN = 25
 VOID = 3
 
@@ -32,8 +33,9 @@ async def break_clinic(
     operations_min: int,
     faults_min: int,
     keep: Path | None = None,
+    clients_count: int = CLIENTS,
 ) -> Report:
-    """A clinic of its own in the directory, and one run of it."""
+    """One run on a clinic of its own in the directory."""
     faults = [ALL[name] for name in names]
     source = directory / "source"
     copy_source(source)
@@ -56,32 +58,35 @@ async def break_clinic(
                 operations_min=operations_min,
                 faults_min=faults_min,
                 keep=keep,
+                clients_count=clients_count,
             )
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1000.0, help="how long faults come")
-    parser.add_argument("--seed", type=int, help="replays a run's schedule")
-    parser.add_argument("--faults", default=",".join(ALL), help="some of them, by name: %(default)s")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs, data and the history here")
+    parser.add_argument("--seconds", type=float, default=1000.0, help="how long faults are injected")
+    parser.add_argument("--seed", type=int, help="repeats a run's schedule")
+    parser.add_argument("--faults", default=",".join(DEFAULT), help="names of faults, or `all`: %(default)s")
+    parser.add_argument("--clients", type=int, default=CLIENTS, help="number of clients: %(default)s")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keeps logs, data and the history in DIR")
     arguments = parser.parse_args()
-    names = [name for name in arguments.faults.split(",") if name]
+    names = list(ALL) if arguments.faults == "all" else [name for name in arguments.faults.split(",") if name]
     if unknown := set(names) - ALL.keys():
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
     seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
-    with kept_or_not(arguments.keep, "faults-") as directory:
+    with run_folder(arguments.keep, "faults-") as directory:
         report = asyncio.run(
             break_clinic(
                 directory,
                 names,
                 seed=seed,
                 seconds=arguments.seconds,
-                operations_min=int(OPERATIONS_PER_S_MIN * arguments.seconds),
+                operations_min=int(OPERATIONS_PER_S_MIN * arguments.seconds * arguments.clients / CLIENTS),
                 faults_min=len(names),
                 keep=arguments.keep,
+                clients_count=arguments.clients,
             )
         )
     print(report)

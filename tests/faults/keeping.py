@@ -1,4 +1,4 @@
-"""Where a run's data and logs go."""
+"""The folder for a run's data and logs."""
 
 import contextlib
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def kept_or_not(keep: Path | None, prefix: str) -> Iterator[Path]:
-    """The folder to keep, empty and made where it is missing; or a temporary one."""
+def run_folder(keep: Path | None, prefix: str) -> Iterator[Path]:
+    """`keep`, created if missing and required to be empty; a temporary folder if it is None."""
     if keep is None:
         with tempfile.TemporaryDirectory(prefix=prefix) as name:
             yield Path(name)

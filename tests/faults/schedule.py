@@ -1,21 +1,21 @@
-"""Which fault comes when: told by a seed, so that the same seed brings the same again."""
+"""The schedule of faults, determined by a seed."""
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults.fault import Fault
+from tests.faults.faults.fault import Fault
 
 PAUSE_S = (1.0, 4.0)
-# For a short run that has to meet as much as possible.
+# For a short run that should include as many faults as possible.
 HURRY_S = (0.2, 1.0)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A fault, when it is to begin, and the seed of its chance.
+    """A fault, its start, and the seed of its random choices.
 
-    `at_s` counts from the start; where the fault before takes longer, it begins later.
+    `at_s` counts from the start of the run; if the fault before takes longer, it begins later.
     """
 
     at_s: float
@@ -26,9 +26,9 @@ class Planned:
 def plan(
     faults: Sequence[Fault], seconds: float, seed: int, pause_s: tuple[float, float] = PAUSE_S
 ) -> list[list[Planned]]:
-    """Lanes of faults that go on side by side: what breaks something for a while, and what only disturbs.
+    """Lanes of faults that run side by side: those that break something, and those that only disturb.
 
-    In each lane every fault comes once before one comes again.
+    In each lane every fault comes once before one is repeated.
     """
     chance = random.Random(seed)
     lanes = [[fault for fault in faults if fault.disturbs is disturbs] for disturbs in (False, True)]

@@ -1,4 +1,4 @@
-"""After the faults: wait until all is decided and published."""
+"""Waiting after the faults until everything is decided and published."""
 
 import asyncio
 import contextlib
@@ -8,8 +8,8 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from contracts.topics import COMMANDS
-from infra.kafka import connection, topic_name
+from contracts.topics import COMMANDS_TOPIC
+from infra.kafka.connection import connection, topic_name
 from infra.postgres import OUTAGES
 from infra.settings import Settings
 
@@ -17,7 +17,7 @@ INTERVAL_S = 0.5
 
 
 async def settle(settings: Settings, timeout_s: float) -> list[str]:
-    """What is still not decided or not published after `timeout_s`; nothing, as soon as all is."""
+    """Returns what is still undecided or unpublished after `timeout_s`; empty as soon as nothing is."""
     deadline = time.monotonic() + timeout_s
     while True:
         left = ["the servers do not answer"]
@@ -50,11 +50,13 @@ async def _left(settings: Settings) -> list[str]:
 
 
 async def _ends(settings: Settings) -> dict[int, int]:
-    topic = topic_name(settings, COMMANDS)
+    topic = topic_name(settings, COMMANDS_TOPIC)
     consumer = AIOKafkaConsumer(**connection(settings), enable_auto_commit=False)
     await consumer.start()
     try:
-        ends = await consumer.end_offsets([TopicPartition(topic, n) for n in range(COMMANDS.partitions)])
+        ends = await consumer.end_offsets(
+            [TopicPartition(topic, n) for n in range(COMMANDS_TOPIC.partitions)]
+        )
     finally:
         await consumer.stop()
-    return {place.partition: end for place, end in ends.items()}
+    return {topic_partition.partition: end for topic_partition, end in ends.items()}

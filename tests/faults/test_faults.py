@@ -1,10 +1,10 @@
-"""Three minutes of faults: everything that was promised is kept."""
+"""Three minutes of faults: every guarantee holds."""
 
 import secrets
 from pathlib import Path
 
 from tests.faults.__main__ import break_clinic
-from tests.faults.faults import SHORT
+from tests.faults.faults.catalogue import SHORT
 
 SECONDS = 180.0
 OPERATIONS_MIN = 5_000

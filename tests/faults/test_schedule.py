@@ -1,4 +1,4 @@
-"""A seed replays a schedule, and poison is what it says it is."""
+"""A seed determines the schedule, and invalid commands are invalid for the reason they name."""
 
 import random
 from collections import Counter
@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import pytest
 
+from contracts.cloudevents import decode_command
 from contracts.dead_letters import UndecodableError
-from contracts.envelope import decode_command
-from tests.faults.faults import ALL, SHORT
-from tests.faults.poison import BAD, Raw, changed, good_command
+from contracts.envelope import Message
+from tests.faults.faults.catalogue import ALL, SHORT
+from tests.faults.faults.poison import BAD, Raw, changed, good_command
 from tests.faults.schedule import Planned, plan
 
 SECONDS = 1000.0
@@ -21,7 +22,7 @@ def test_a_seed_replays_a_schedule() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_fault_comes_in_its_time(seed: int) -> None:
+def test_every_fault_fits_the_schedule(seed: int) -> None:
     for names, seconds in ((list(ALL), SECONDS), (SHORT, 180.0)):
         lanes = plan([ALL[name] for name in names], seconds, seed)
         counts = Counter(planned.fault.name for lane in lanes for planned in lane)
@@ -34,16 +35,16 @@ def test_every_fault_comes_in_its_time(seed: int) -> None:
 
 
 def _in_order(lane: list[Planned]) -> bool:
-    return all(one.at_s + one.fault.seconds <= other.at_s for one, other in pairwise(lane))
+    return all(first.at_s + first.fault.seconds <= second.at_s for first, second in pairwise(lane))
 
 
 @pytest.mark.parametrize(("reason", "change"), BAD)
-def test_poison_is_bad_for_the_reason_it_names(reason: str, change: Raw) -> None:
+def test_invalid_commands_are_invalid_for_the_reason_they_name(reason: str, change: Raw) -> None:
     good = good_command(random.Random(1))
-    decode_command(good["key"], good["value"], good["headers"])
+    decode_command(Message(good["key"], good["value"], good["headers"]))
     bad = changed(good, change, reason.encode())
 
     with pytest.raises(UndecodableError) as caught:
-        decode_command(bad["key"], bad["value"], bad["headers"])
+        decode_command(Message(bad["key"], bad["value"], bad["headers"]))
 
     assert caught.value.reason == reason

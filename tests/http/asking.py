@@ -1,4 +1,4 @@
-"""What tests over HTTP say again and again."""
+"""Requests and checks that the tests over HTTP share."""
 
 import json
 import math
@@ -9,25 +9,27 @@ from typing import Any
 import httpx
 
 from contracts.commands import Command
-from contracts.topics import COMMANDS
-from infra.kafka import start_producer, topic_name
+from contracts.topics import COMMANDS_TOPIC
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import start_producer
 from infra.keys import Keys
-from ingress.backlog import Backlog
-from ingress.log import CommandLog
-from ingress.problems import Code
+from ingress.commands.backpressure import Backlog
+from ingress.commands.command_log import CommandLog
+from ingress.commands.known_positions import KnownPositions
+from ingress.http.problems import Code
 from tests.clinic import Clinic, Patient
 
 JSON = "application/json"
 TELLING_LENGTH = 4
 RESOURCE = [
-    *("command_id", "type", "state", "submitted_at", "decided_at", "queue_ahead"),
-    *("appointment_id", "doctor_id", "time_off_id", "refusal", "links"),
-]
+    "command_id", "type", "state", "submitted_at", "decided_at", "queue_ahead",
+    "appointment_id", "doctor_id", "time_off_id", "refusal", "links", "receipt",
+]  # fmt: skip
 """The fields of a command resource, in order."""
 
 
 def problem(response: httpx.Response, status: int, code: str) -> list[dict[str, str]]:
-    """That the answer is this problem, by RFC 9457: its `errors`."""
+    """Asserts that the answer is this problem (RFC 9457); returns its `errors`."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -43,12 +45,12 @@ def problem(response: httpx.Response, status: int, code: str) -> list[dict[str, 
 
 
 def pointers(response: httpx.Response) -> list[str]:
-    """That the answer is 422 `invalid_fields`: which fields."""
+    """Asserts that the answer is 422 `invalid_fields`; returns the pointers to the fields."""
     return [error["pointer"] for error in problem(response, 422, "invalid_fields")]
 
 
 def echoed(response: httpx.Response, sent: Any) -> list[str]:
-    """The values of a JSON body, long enough to be no coincidence, that an answer repeats."""
+    """The values of a JSON body that the answer repeats, of those long enough not to be there by chance."""
     return [value for value in _values(sent) if len(value) >= TELLING_LENGTH and value in response.text]
 
 
@@ -62,15 +64,15 @@ def _values(sent: Any) -> Iterator[str]:
         yield str(sent)
 
 
-def booking(doctor_id: str, starts_at: str, **more: Any) -> dict[str, Any]:
+def booking(doctor_id: str, starts_at: str, **fields: Any) -> dict[str, Any]:
     """The body of a booking."""
-    return {"doctor_id": doctor_id, "starts_at": starts_at, "visit_type": "checkup", **more}
+    return {"doctor_id": doctor_id, "starts_at": starts_at, "visit_type": "checkup", **fields}
 
 
 async def post_booking(
     clinic: Clinic, who: dict[str, str], content: Any, media_type: str | None = JSON
 ) -> httpx.Response:
-    """A booking whose body is these bytes."""
+    """A booking with these bytes as its body."""
     headers = {**who, "Idempotency-Key": "key"} | ({"Content-Type": media_type} if media_type else {})
     return await clinic.http.post("/v1/appointments", headers=headers, content=content)
 
@@ -83,32 +85,32 @@ async def book(
 
 
 async def cancel(clinic: Clinic, path: str, who: dict[str, str], **query: str) -> dict[str, Any]:
-    """A cancellation that has to be confirmed: its command resource."""
+    """Cancel, which has to be confirmed: the command resource."""
     return await clinic.confirmed("DELETE", str(httpx.URL(path, params=query)), who)
 
 
 async def get(http: httpx.AsyncClient, path: str, who: dict[str, str] | None = None, **query: Any) -> Any:
-    """A read that has to succeed: its JSON. `from_` stands for the query's `from`."""
+    """Read, which has to succeed: the JSON. `from_` is the query parameter `from`."""
     params = {name.rstrip("_"): value for name, value in query.items() if value is not None}
     response = await http.get(path, headers=who, params=params)
     assert response.status_code == 200, response.text
     return response.json()
 
 
-async def booked(clinic: Clinic, who: dict[str, str], doctor_id: str, starts_at: str, **more: Any) -> str:
-    """A booking that has to be confirmed: the appointment's path."""
-    body = booking(doctor_id, starts_at, **more)
+async def booked(clinic: Clinic, who: dict[str, str], doctor_id: str, starts_at: str, **fields: Any) -> str:
+    """Book, which has to be confirmed: the appointment's path."""
+    body = booking(doctor_id, starts_at, **fields)
     return str((await clinic.confirmed("POST", "/v1/appointments", who, body))["links"]["appointment"])
 
 
-async def reschedule(clinic: Clinic, path: str, who: dict[str, str], starts_at: str, **more: Any) -> Any:
-    """A move that has to be confirmed: its command resource."""
-    body = {"starts_at": starts_at, **more}
+async def reschedule(clinic: Clinic, path: str, who: dict[str, str], starts_at: str, **fields: Any) -> Any:
+    """Reschedule, which has to be confirmed: the command resource."""
+    body = {"starts_at": starts_at, **fields}
     return await clinic.confirmed("POST", f"{path}/reschedule", who, body)
 
 
 async def into_the_past(clinic: Clinic, path: str, days: int = 10) -> None:
-    """Let so many days go by for one appointment."""
+    """Shift an appointment so many days back."""
     await clinic.postgres.execute(
         """
         UPDATE booking.appointments
@@ -116,7 +118,8 @@ async def into_the_past(clinic: Clinic, path: str, days: int = 10) -> None:
             occupied = tstzrange(lower(occupied) - $2::interval, upper(occupied) - $2::interval)
         WHERE id = $1
         """,
-        *(path.rpartition("/")[2], timedelta(days=days)),
+        path.rpartition("/")[2],
+        timedelta(days=days),
     )
 
 
@@ -130,12 +133,22 @@ async def events_of(clinic: Clinic, path: str) -> list[tuple[str, dict[str, Any]
 
 
 async def appended(clinic: Clinic, command: Command, who: dict[str, str]) -> Any:
-    """A command put on the log past the ingress: what its receipt tells once it is decided."""
+    """Append a command to the log without the ingress: its resource once it is decided."""
     producer = await start_producer(clinic.settings, "past-the-ingress")
-    topic = topic_name(clinic.settings, COMMANDS)
-    never_busy = Backlog(clinic.postgres, topic, math.inf)
-    log = CommandLog(producer, topic, clinic.settings.kafka_ack_timeout_ms, never_busy)
+    topic = topic_name(clinic.settings, COMMANDS_TOPIC)
+    never_busy = Backlog(clinic.postgres, KnownPositions(topic), math.inf)
+    failures: list[Exception] = []
+    log = CommandLog(producer, topic, clinic.settings.kafka_ack_timeout_ms, never_busy, failures.append)
     receipt = await log.append(command, None)
     await producer.stop()
-    signed = Keys.load(clinic.settings.master_key_file).sign_receipt(receipt)
+    signed = Keys.load(clinic.settings).sign_receipt(receipt)
     return await get(clinic.http, f"/v1/commands/{signed}", who, wait=10)
+
+
+async def try_to_reschedule(
+    clinic: Clinic, path: str, who: dict[str, str], starts_at: str, **fields: Any
+) -> Any:
+    """Reschedule, confirmed or not: the command resource."""
+    response = await clinic.send("POST", f"{path}/reschedule", who, {"starts_at": starts_at, **fields})
+    assert response.status_code == 200, response.text
+    return response.json()

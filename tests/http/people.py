@@ -1,4 +1,4 @@
-"""Patients in the directory, as the tests register, change and forget them."""
+"""Helpers that register, change and forget patients."""
 
 from typing import Any
 
@@ -21,17 +21,25 @@ NO_PHONES = [
 FIELDS = ["id", "email", "name", "phone", "language", "channel", "reminders", "created_at"]
 
 
-def some_address() -> str:
+def new_address() -> str:
     return f"Ada.{clock.new_id().hex}@Example.org"
 
 
-async def register(clinic: Clinic, email: str, status: int = 201, **more: Any) -> Any:
-    """A registration: the patient."""
-    response = await clinic.http.post("/v1/patients", headers=clinic.staff, json={"email": email, **more})
+async def register(clinic: Clinic, email: str, status: int = 201, **fields: Any) -> Any:
+    """A registration, which has to have this status: the patient."""
+    response = await clinic.http.post("/v1/patients", headers=clinic.staff, json={"email": email, **fields})
     assert response.status_code == status, response.text
     if status == 201:
         assert response.headers["location"] == f"/v1/patients/{response.json()['id']}"
     assert response.headers["cache-control"] == "no-store"
+    return response.json()
+
+
+async def change(clinic: Clinic, patient: Patient, **changes: Any) -> Any:
+    """Change a profile as staff, who may change every field."""
+    path = f"/v1/patients/{patient.id}"
+    response = await clinic.http.patch(path, headers=clinic.staff, json=changes)
+    assert response.status_code == 200, response.text
     return response.json()
 
 
@@ -46,6 +54,6 @@ async def forget(clinic: Clinic, patient: Patient) -> None:
     assert (response.status_code, response.content) == (204, b"")
 
 
-async def is_cancelled_by_the_clinic(clinic: Clinic, path: str) -> bool:
+async def is_cancelled_by_the_patient(clinic: Clinic, path: str) -> bool:
     appointment = await get(clinic.http, path, clinic.staff)
-    return (appointment["status"], appointment["cancelled_by"]) == ("cancelled", "clinic")
+    return (appointment["status"], appointment["cancelled_by"]) == ("cancelled", "patient")

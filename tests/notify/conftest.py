@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings
-from tests.notify.gateway import Gateway, running_gateway
+from tests.notify.channels.gateway import Gateway, running_gateway
 from tests.notify.office import Office
 from tests.notify.office import office as running_office
 
@@ -20,6 +20,6 @@ async def office(settings: Settings, template: str, tmp_path: Path) -> AsyncIter
 
 @pytest.fixture
 async def gateway(office: Office) -> AsyncIterator[Gateway]:
-    """Text messages go here."""
+    """The gateway that text messages go to."""
     async with running_gateway(office) as gateway:
         yield gateway

@@ -1,4 +1,4 @@
-"""What can happen to an appointment, as the worker would tell it."""
+"""Events of an appointment, as the worker publishes them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from contracts.events import (
     AppointmentCancelled,
     AppointmentRescheduled,
     CancelledBy,
-    Place,
+    PreviousVisit,
 )
 from infra import clock
 
@@ -19,21 +19,21 @@ VISIT = timedelta(minutes=30)
 
 
 def booked(
-    patient_id: UUID, starts_at: datetime, *, doctor_id: UUID = DOCTOR, **more: Any
+    patient_id: UUID, starts_at: datetime, *, doctor_id: UUID = DOCTOR, **fields: Any
 ) -> AppointmentBooked:
     """A new appointment."""
     return AppointmentBooked(
-        **_appointment(more.pop("appointment_id", clock.new_id()), patient_id, doctor_id, starts_at),
+        **_appointment(fields.pop("appointment_id", clock.new_id()), patient_id, doctor_id, starts_at),
         version=1,
     )
 
 
 def moved(before: Placed, starts_at: datetime, *, doctor_id: UUID = DOCTOR) -> AppointmentRescheduled:
-    """The appointment, moved."""
+    """The appointment's reschedule."""
     return AppointmentRescheduled(
         **_appointment(before.appointment_id, before.patient_id, doctor_id, starts_at),
         version=before.version + 1,
-        previous=Place(
+        previous=PreviousVisit(
             doctor_id=before.doctor_id,
             visit_type=before.visit_type,
             starts_at=before.starts_at,
@@ -43,9 +43,9 @@ def moved(before: Placed, starts_at: datetime, *, doctor_id: UUID = DOCTOR) -> A
 
 
 def cancelled(before: Placed, by: CancelledBy = CancelledBy.PATIENT) -> AppointmentCancelled:
-    """The appointment, cancelled."""
-    place = _appointment(before.appointment_id, before.patient_id, before.doctor_id, before.starts_at)
-    return AppointmentCancelled(**place, version=before.version + 1, cancelled_by=by)
+    """The appointment's cancellation."""
+    visit = _appointment(before.appointment_id, before.patient_id, before.doctor_id, before.starts_at)
+    return AppointmentCancelled(**visit, version=before.version + 1, cancelled_by=by)
 
 
 def _appointment(id_: UUID, patient_id: UUID, doctor_id: UUID, starts_at: datetime) -> dict[str, Any]:

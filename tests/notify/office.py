@@ -1,4 +1,4 @@
-"""A notifier's surroundings: a database, topics, patients, and whoever writes events."""
+"""The environment of a notifier: a database, topics and patients; tests publish the events."""
 
 import asyncio
 import contextlib
@@ -11,28 +11,31 @@ from uuid import UUID
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from contracts.challenges import LoginChallenge, Secret, challenge_headers, challenge_key, secret_key
+from contracts.challenges import LoginChallenge, Secret, secret_key
+from contracts.cloudevents import challenge_headers, challenge_key, event_headers
 from contracts.commands import Actor, ActorKind
 from contracts.doctors import Policy, VisitType
-from contracts.envelope import event_headers
+from contracts.envelope import Message
 from contracts.events import AppointmentBooked, Context, DoctorRegistered, Fact, Source, encode_data
-from contracts.topics import EVENTS, LOGIN_CHALLENGES
+from contracts.topics import EVENTS_TOPIC, LOGIN_CHALLENGES_TOPIC
 from infra import clock
-from infra.kafka import start_producer, topic_name
+from infra.crypto.event_mac import EventMac
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import start_producer
 from infra.keys import Keys
 from infra.redis import connect
 from infra.settings import Settings
 from ops.embedded import Child
 from ops.tokens import register_patients
 from tests.clinic import database, namespace
+from tests.notify.channels.smtp_server import SmtpServer
 from tests.notify.facts import DOCTOR, VISIT, booked
-from tests.notify.smtp_server import SmtpServer
 from tests.processes import service
 from tests.waiting import until_async
 
 
 class Office:
-    """`smtp` is the server; `settings` are a notifier's; `events` go straight onto the topic."""
+    """`smtp` is the server; `settings` are a notifier's; events are written straight to the topic."""
 
     def __init__(
         self,
@@ -48,9 +51,10 @@ class Office:
         self.path = path
         self._producer = producer
         self._sequences: dict[int, int] = {}
+        self._mac = EventMac.load(settings)
 
     async def patients(self, count: int) -> list[UUID]:
-        """New patients; `address` tells where their mail goes."""
+        """New patients; `address` makes their mail addresses."""
         names = [clock.new_id().hex for _ in range(count)]
         return await register_patients(self.settings, [f"{name}@example.org" for name in names])
 
@@ -60,7 +64,7 @@ class Office:
         return service("notifier", self.path, own, f"notifier-{number}")
 
     async def doctor(self, doctor_id: UUID = DOCTOR, partition: int = 0, name: str = "Dr. Test") -> None:
-        """A doctor, registered."""
+        """Publish a doctor's registration."""
         fact = DoctorRegistered(
             doctor_id=doctor_id,
             name=name,
@@ -73,7 +77,7 @@ class Office:
         await self.send(fact, partition=partition)
 
     async def send(self, *facts: Fact, partition: int = 0, decided_at: datetime | None = None) -> None:
-        """Facts as events, one after the other, as the worker would publish them."""
+        """Publish facts as events, in order, as the worker would."""
         decided_at = decided_at or clock.now()
         acknowledged = []
         for fact in facts:
@@ -87,11 +91,14 @@ class Office:
                 source=Source(partition=partition, offset=sequence),
             )
             subject = str(getattr(fact, "appointment_id", DOCTOR))
-            headers = event_headers(clock.new_id(), type(fact).__name__, decided_at, subject, sequence, None)
+            headers = event_headers(
+                clock.new_id(), type(fact).__name__, decided_at, subject, partition, sequence, None
+            )
             value = encode_data(context.model_dump_json(), fact).encode()
+            message = self._mac.added(Message(b"k", value, headers), partition)
             acknowledged.append(
                 await self._producer.send(
-                    topic_name(self.settings, EVENTS), value, key=b"k", partition=partition, headers=headers
+                    topic_name(self.settings, EVENTS_TOPIC), partition=partition, **message._asdict()
                 )
             )
         await asyncio.gather(*acknowledged)
@@ -101,19 +108,19 @@ class Office:
         patient_id: UUID | None,
         code: str = "12345678",
         valid: timedelta = timedelta(minutes=10),
-        **more: str,
+        **fields: str,
     ) -> UUID:
-        """A login challenge, as the login is to send it (`contracts.challenges`). Returns its id."""
+        """Publish a login challenge (`contracts.challenges`). Returns its id."""
         challenge = LoginChallenge(
             challenge_id=clock.new_id(), patient_id=patient_id, expires_at=clock.now() + valid
         )
-        secret = Secret.model_validate({"code": code, **more}).model_dump_json().encode()
-        sealed = Keys.load(self.settings.master_key_file).seal_challenge(challenge.challenge_id, secret)
+        secret = Secret.model_validate({"code": code, **fields}).model_dump_json().encode()
+        sealed = Keys.load(self.settings).seal_challenge(challenge.challenge_id, secret)
         redis = connect(self.settings)
         await redis.set(secret_key(self.settings.namespace, challenge.challenge_id), sealed, ex=600)
         await redis.aclose()
         await self._producer.send_and_wait(
-            topic_name(self.settings, LOGIN_CHALLENGES),
+            topic_name(self.settings, LOGIN_CHALLENGES_TOPIC),
             challenge.model_dump_json().encode(),
             key=challenge_key(challenge),
             headers=challenge_headers(challenge, clock.now()),
@@ -130,11 +137,11 @@ class Office:
         return rows
 
     async def states(self, **where: object) -> list[tuple[str, int | None, str]]:
-        """Kind, hours before, and state of these."""
+        """Kind, hours before the visit, and state of these."""
         return [(row["kind"], row["hours_before"], row["state"]) for row in await self.rows(**where)]
 
     async def reaches(self, state: str, count: int = 1, timeout_s: float = 60, **where: object) -> None:
-        """Wait until so many notifications are in this state."""
+        """Waits until so many notifications are in this state."""
 
         async def reached() -> bool:
             return len(await self.rows(state=state, **where)) >= count
@@ -142,7 +149,7 @@ class Office:
         await until_async(reached, f"{count} {state}", timeout_s)
 
     async def takes_in(self, timeout_s: float = 60) -> None:
-        """Wait until the notifier has taken in every event that was sent."""
+        """Waits until the notifier has processed every event that was published."""
 
         async def taken_in() -> bool:
             rows = await self.postgres.fetch(
@@ -151,11 +158,11 @@ class Office:
             taken = {row["partition"]: row["last_sequence"] for row in rows}
             return all(taken.get(partition, 0) >= last for partition, last in self._sequences.items())
 
-        topic = topic_name(self.settings, EVENTS)
+        topic = topic_name(self.settings, EVENTS_TOPIC)
         await until_async(taken_in, "events taken in", timeout_s)
 
     async def hurry(self) -> None:
-        """What is put off is tried now; what is claimed stays claimed."""
+        """Make retries due now; claims stay."""
         await self.postgres.execute(
             "UPDATE notify.notifications SET due_at = now()"
             " WHERE state = 'planned' AND claimed_until IS NULL AND dated <= now()"
@@ -182,6 +189,6 @@ async def office(
 
 
 def bookings(patients: Iterable[UUID], first: datetime | None = None) -> list[AppointmentBooked]:
-    """One appointment each, from a month on, which no reminder is due for."""
+    """One appointment each, from a month on, so that no reminder is due."""
     first = first or (clock.now() + timedelta(days=30)).replace(microsecond=0)
     return [booked(patient_id, first + number * VISIT) for number, patient_id in enumerate(patients)]

@@ -1,4 +1,4 @@
-"""From a booking over HTTP to the mail at the server, through every part there is."""
+"""From a booking over HTTP to the mail at the server, through every service."""
 
 from datetime import timedelta
 
@@ -8,7 +8,9 @@ from tests.notify.office import Office
 from tests.waiting import until_async
 
 
-async def test_what_patients_and_staff_do_is_mailed_to_the_patient(clinic: Clinic, office: Office) -> None:
+async def test_changes_by_patients_and_staff_are_mailed_to_the_patient(
+    clinic: Clinic, office: Office
+) -> None:
     clinic.settings = office.smtp.settings(clinic.settings)
     patient = await clinic.patient()
     doctor = await clinic.doctor()
@@ -46,6 +48,6 @@ async def booked(clinic: Clinic, patient: Patient, doctor: str, starts_at: str) 
 
 
 async def sent(clinic: Clinic, *kinds: str) -> bool:
-    """Whether exactly letters of these kinds are sent."""
+    """Whether notifications of exactly these kinds are sent."""
     rows = await clinic.postgres.fetch("SELECT kind FROM notify.notifications WHERE state = 'sent'")
     return sorted(row["kind"] for row in rows) == sorted(kinds)

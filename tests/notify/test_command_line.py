@@ -18,7 +18,7 @@ from tests.notify.office import Office, bookings
 from tests.processes import environment
 
 MONTH = timedelta(days=30)
-SUBJECT = r"Grüße[/b]\[/b]:bee:"  # which is no markup
+SUBJECT = r"Grüße[/b]\[/b]:bee:"  # This is not markup.
 
 
 def clinic(office: Office, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,11 +34,11 @@ def clinic(office: Office, *arguments: str) -> subprocess.CompletedProcess[str]:
 async def listed(office: Office, *arguments: str) -> list[dict[str, Any]]:
     done = await asyncio.to_thread(clinic, office, "notify", "list", "--json", *arguments)
     assert done.stderr == ""
-    letters: list[dict[str, Any]] = json.loads(done.stdout)
-    return letters
+    notifications: list[dict[str, Any]] = json.loads(done.stdout)
+    return notifications
 
 
-async def test_undeliverable_letters_are_listed_and_tried_again(office: Office) -> None:
+async def test_undeliverable_notifications_are_listed_and_retried(office: Office) -> None:
     refusal = office.smtp.rule("rcpt", "550 5.1.1 unknown", times=2)
     await office.doctor()
     async with running_notifier(office.settings):
@@ -46,18 +46,18 @@ async def test_undeliverable_letters_are_listed_and_tried_again(office: Office) 
         await office.reaches("undeliverable", 2)
         await office.reaches("sent", 1)
 
-        letters = await listed(office)
-        assert [(one["kind"], one["reason"]) for one in letters] == [
+        notifications = await listed(office)
+        assert [(notification["kind"], notification["reason"]) for notification in notifications] == [
             ("confirmation", "refused for its recipient: 550 5.1.1")
         ] * 2
         table = await asyncio.to_thread(clinic, office, "notify", "list")
         assert table.returncode == 1
-        assert letters[0]["id"] in table.stdout
+        assert notifications[0]["id"] in table.stdout
         assert len(await listed(office, "--state", "sent")) == 1
 
         refusal.lift()
-        done = await asyncio.to_thread(clinic, office, "notify", "retry", letters[0]["id"])
-        assert (done.returncode, done.stdout) == (0, f"{letters[0]['id']}: will be tried again\n")
+        done = await asyncio.to_thread(clinic, office, "notify", "retry", notifications[0]["id"])
+        assert (done.returncode, done.stdout) == (0, f"{notifications[0]['id']}: will be retried\n")
         await office.reaches("sent", 2)
         done = await asyncio.to_thread(clinic, office, "notify", "retry", "--all")
         assert done.returncode == 0
@@ -66,7 +66,7 @@ async def test_undeliverable_letters_are_listed_and_tried_again(office: Office) 
     assert len({mail.id for mail in office.smtp.mails}) == len(office.smtp.mails) == 3
 
 
-async def test_what_nobody_needs_any_more_is_not_tried_again(office: Office) -> None:
+async def test_obsolete_notifications_are_not_retried(office: Office) -> None:
     office.smtp.rule("rcpt", "550 5.1.1 unknown", times=2)
     first, second = bookings(await office.patients(2))
     await office.doctor()
@@ -78,17 +78,19 @@ async def test_what_nobody_needs_any_more_is_not_tried_again(office: Office) -> 
         await office.postgres.execute(
             "UPDATE notify.appointments SET ends_at = now() WHERE id = $1", second.appointment_id
         )
-        letters = {one["appointment_id"]: one["id"] for one in await listed(office)}
-        done = await asyncio.to_thread(clinic, office, "notify", "retry", *letters.values())
+        notifications = {
+            notification["appointment_id"]: notification["id"] for notification in await listed(office)
+        }
+        done = await asyncio.to_thread(clinic, office, "notify", "retry", *notifications.values())
     assert done.returncode == 1
     assert set(done.stdout.splitlines()) == {
-        f"{letters[str(first.appointment_id)]}: not tried again: there is a newer version of the appointment",
-        f"{letters[str(second.appointment_id)]}: not tried again: the visit is over",
+        f"{notifications[str(first.appointment_id)]}: not retried: the appointment has changed since",
+        f"{notifications[str(second.appointment_id)]}: not retried: the visit is over",
     }
     assert {row["state"] for row in await office.rows(kind="confirmation")} == {"undeliverable"}
 
 
-async def test_a_letter_is_shown_whole(office: Office) -> None:
+async def test_a_notification_is_shown_in_full(office: Office) -> None:
     await office.doctor()
     async with running_notifier(office.settings):
         await office.send(booked((await office.patients(1))[0], clock.now() + MONTH))
@@ -98,13 +100,15 @@ async def test_a_letter_is_shown_whole(office: Office) -> None:
     assert (shown["kind"], shown["state"], shown["sends"]) == ("confirmation", "sent", 1)
     unknown = await asyncio.to_thread(clinic, office, "notify", "show", str(clock.new_id()))
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("There is no letter")
+    assert unknown.stderr.startswith("No notification ")
 
 
-def test_misuse_is_told(tmp_path: Path) -> None:
+def test_misuse_is_explained(tmp_path: Path) -> None:
     for arguments in (
-        *(["list", "--state", "lost"], ["list", "--last", "9" * 20]),
-        *(["retry"], ["retry", "--all", str(clock.new_id())]),
+        ["list", "--state", "lost"],
+        ["list", "--last", "9" * 20],
+        ["retry"],
+        ["retry", "--all", str(clock.new_id())],
     ):
         done = subprocess.run(
             [sys.executable, "-m", "ops.cli", "notify", *arguments, "--data", tmp_path],
@@ -115,7 +119,7 @@ def test_misuse_is_told(tmp_path: Path) -> None:
         assert done.returncode == 2, done
 
 
-async def test_the_sinks_keep_what_they_get_and_number_it(stack: EmbeddedStack) -> None:
+async def test_the_sinks_keep_and_number_their_messages(stack: EmbeddedStack) -> None:
     settings, data = stack.settings, ("--data", str(stack.folder.path))
 
     def mail(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -133,7 +137,9 @@ async def test_the_sinks_keep_what_they_get_and_number_it(stack: EmbeddedStack) 
         assert (await http.post(settings.sms_url.get_secret_value(), content=b"{")).status_code == 400
 
     done = await asyncio.to_thread(mail, "list", "--json", "--last", "2")
-    assert [(one["number"], one["channel"], one["subject"]) for one in json.loads(done.stdout)] == [
+    assert [
+        (message["number"], message["channel"], message["subject"]) for message in json.loads(done.stdout)
+    ] == [
         (number + 1, "mail", SUBJECT),
         (number + 2, "sms", "Moin"),
     ]
@@ -149,7 +155,7 @@ async def test_the_sinks_keep_what_they_get_and_number_it(stack: EmbeddedStack) 
     await stack.processes["mail"].start()
     await send_mail(settings.smtp_port, "k@example.org", "after a restart")
     done = await asyncio.to_thread(mail, "list", "--json", "--last", "1")
-    assert [one["number"] for one in json.loads(done.stdout)] == [number + 3]
+    assert [message["number"] for message in json.loads(done.stdout)] == [number + 3]
 
 
 async def send_mail(port: int, to: str, subject: str) -> None:

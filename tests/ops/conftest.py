@@ -1,4 +1,4 @@
-"""A namespace and a database of a test's own, and the `clinic` command on them."""
+"""A namespace and a database per test, and the `clinic` command with their settings."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ COMMAND_TIMEOUT_S = 60.0
 
 @pytest.fixture
 def own(settings: Settings) -> Settings:
-    """Settings whose topics nobody else has."""
+    """Settings with topics of the test's own."""
     return settings.model_copy(update={"namespace": f"t{clock.new_id().hex[:8]}."})
 
 

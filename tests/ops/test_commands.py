@@ -1,14 +1,14 @@
-"""How a command is brought to its decision: with patience, with one key, and with a plain sentence."""
+"""Sending a command until it is decided: with patience, with one key, and with plain error messages."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from infra.background import all_of
 from infra.errors import ClinicError, TransientError
+from infra.jobs import all_of
 from ops import commands
-from ops.commands import Answer, Sender
+from ops.commands import DecidedCommand, Sender
 
 CONFIRMED = {"state": "confirmed", "refusal": None}
 PENDING = {"state": "pending", "refusal": None}
@@ -22,7 +22,7 @@ Reply = httpx.Response | httpx.TransportError
 
 
 class Ingress:
-    """Answers with one reply after the other, and remembers what was asked."""
+    """Answers with the given replies in order, and records the requests."""
 
     def __init__(self, *replies: Reply) -> None:
         self.asked: list[httpx.Request] = []
@@ -35,7 +35,7 @@ class Ingress:
             raise reply
         return reply
 
-    async def send(self) -> Answer:
+    async def send(self) -> DecidedCommand:
         """Send one command here."""
         transport = httpx.MockTransport(self)
         async with httpx.AsyncClient(transport=transport, base_url="http://clinic") as http:
@@ -59,7 +59,7 @@ async def test_a_confirmed_command() -> None:
     assert request.headers["Prefer"] == "wait=10"
 
 
-async def test_a_repeat_is_known_as_one() -> None:
+async def test_a_repeat_is_recognised() -> None:
     replay = httpx.Response(200, headers={"Idempotency-Replayed": "true"}, json=CONFIRMED)
 
     assert (await Ingress(replay).send()).replayed
@@ -77,14 +77,14 @@ async def test_a_command_that_is_not_decided_in_time_is_followed() -> None:
     ]
 
 
-async def test_but_not_for_ever() -> None:
+async def test_but_only_up_to_a_limit() -> None:
     pending = [httpx.Response(200, json=PENDING) for _ in range(commands.POLLS_MAX)]
 
     with pytest.raises(TransientError, match=r"a-key was accepted and not decided in time"):
         await Ingress(LATER, *pending).send()
 
 
-async def test_an_outage_is_waited_out_with_the_same_key() -> None:
+async def test_an_outage_is_retried_with_the_same_key() -> None:
     ingress = Ingress(UNAVAILABLE, httpx.ConnectError("refused"), httpx.Response(200, json=CONFIRMED))
 
     (await ingress.send()).must_be_confirmed()
@@ -99,14 +99,14 @@ async def test_an_outage_is_waited_out_with_the_same_key() -> None:
         (httpx.ConnectError("refused"), r"^http://clinic does not answer: refused \(8 tries\)$"),
     ],
 )
-async def test_an_outage_that_lasts_is_one_sentence(reply: Reply, sentence: str) -> None:
+async def test_a_long_outage_is_one_sentence(reply: Reply, sentence: str) -> None:
     ingress = Ingress(*[reply] * commands.TRIES_MAX)
 
     with pytest.raises(TransientError, match=sentence):
         await ingress.send()
 
 
-async def test_a_refusal_is_told_with_its_reason() -> None:
+async def test_a_refusal_is_reported_with_its_reason() -> None:
     answer = await Ingress(httpx.Response(200, json=REFUSED)).send()
 
     assert answer.refusal_reason == "slot_taken"
@@ -114,7 +114,7 @@ async def test_a_refusal_is_told_with_its_reason() -> None:
         answer.must_be_confirmed()
 
 
-async def test_a_problem_is_told_with_its_code() -> None:
+async def test_a_problem_is_reported_with_its_code() -> None:
     problem = {"code": "unknown_patient", "detail": "There is no such patient."}
 
     with pytest.raises(ClinicError, match=r"^a-key was answered 422 unknown_patient: There is no such pat"):
@@ -122,12 +122,12 @@ async def test_a_problem_is_told_with_its_code() -> None:
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b""])
-async def test_what_is_no_clinic_at_all_is_one_sentence(content: bytes) -> None:
+async def test_a_server_that_is_no_clinic_is_one_sentence(content: bytes) -> None:
     with pytest.raises(ClinicError, match=r"^a-key was answered 200 OK$"):
         await Ingress(httpx.Response(200, content=content)).send()
 
 
-async def test_the_first_failure_of_many_is_raised_as_it_is() -> None:
+async def test_the_first_failure_of_many_is_raised_unchanged() -> None:
     async def fail() -> None:
         raise ClinicError("no")
 

@@ -1,4 +1,4 @@
-"""The demo data: what is planned, and what a clinic holds after `clinic seed demo`, however often."""
+"""The demo data: its plan, and the clinic after `clinic seed demo`, however often it runs."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ import pytest
 
 from infra import clock
 from infra.settings import Settings
-from ops.seed import APPOINTMENTS_PER_DOCTOR, DOCTORS, PATIENTS, SLOTS_PER_DOCTOR, seed_demo, visits
+from ops.seed.demo import APPOINTMENTS_PER_DOCTOR, DOCTORS, PATIENTS, SLOTS_PER_DOCTOR, seed_demo, visits
 from tests.clinic import Clinic
 
 APPOINTMENTS = 240
@@ -26,7 +26,7 @@ def test_the_plan_has_the_promised_numbers() -> None:
     assert set(Counter(visit.patient for visit in PLANNED).values()) == {APPOINTMENTS // 20}
 
 
-def test_nobody_is_planned_in_two_places_at_once() -> None:
+def test_nobody_is_planned_twice_at_the_same_time() -> None:
     assert len({(visit.doctor, visit.day, visit.start) for visit in PLANNED}) == APPOINTMENTS
     assert len({(visit.patient, visit.day, visit.start) for visit in PLANNED}) == APPOINTMENTS
 

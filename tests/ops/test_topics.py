@@ -1,4 +1,4 @@
-"""The topics are made as the contract says, and what differs from it is told and left alone."""
+"""Topics are created as the contract says; differences are reported and left alone."""
 
 import asyncio
 import json
@@ -8,9 +8,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from contracts.topics import COMMANDS, EVENTS, TOPICS, Topic
+from contracts.topics import COMMANDS_TOPIC, EVENTS_TOPIC, TOPICS, Topic
 from infra.errors import MisconfiguredError, TransientError
-from infra.kafka import connection, start_producer, topic_name
+from infra.kafka.connection import connection, topic_name
+from infra.kafka.producer import start_producer
 from infra.settings import Settings
 from ops.topics import ensure_topics
 from tests.ops.conftest import clinic_command
@@ -61,15 +62,16 @@ async def test_each_topic_is_what_the_contract_says(
     assert has["retention.bytes"] == "-1"
     assert has["message.timestamp.type"] == topic.timestamp_type
     assert has["min.insync.replicas"] == "1"
-    # Only closed segments are deleted, so one must not stay open much longer than its topic is kept.
+    assert has["unclean.leader.election.enable"] == "false"
+    # Only closed segments are deleted, so a segment must not stay open much longer than the retention.
     assert topic.retention_ms == -1 or int(has["segment.ms"]) < topic.retention_ms
 
 
-async def test_a_second_run_makes_nothing(made: Settings) -> None:
+async def test_a_second_run_creates_nothing(made: Settings) -> None:
     assert await ensure_topics(made) == []
 
 
-async def test_two_processes_may_make_them_at_once(own: Settings) -> None:
+async def test_two_processes_may_create_them_at_once(own: Settings) -> None:
     first, second = await asyncio.gather(ensure_topics(own), ensure_topics(own))
 
     assert sorted(first + second) == sorted(topic_name(own, topic) for topic in TOPICS)
@@ -81,8 +83,8 @@ async def test_a_producer_can_start_at_once(own: Settings) -> None:
 
     producer = await start_producer(own, "test")
     try:
-        for partition in range(COMMANDS.partitions):
-            record = await producer.send_and_wait(topic_name(own, COMMANDS), b"x", partition=partition)
+        for partition in range(COMMANDS_TOPIC.partitions):
+            record = await producer.send_and_wait(topic_name(own, COMMANDS_TOPIC), b"x", partition=partition)
             assert record.offset == 0
     finally:
         await producer.stop()
@@ -98,17 +100,17 @@ async def test_a_dead_letter_may_be_longer_than_any_original(
     assert limits.pop("booking.dlq.v1") > max(limits.values())
 
 
-async def test_all_that_differs_is_told_in_one_message_and_left_alone(
+async def test_all_differences_are_reported_in_one_message_and_left_alone(
     own: Settings, admin: AIOKafkaAdminClient
 ) -> None:
-    commands, events = topic_name(own, COMMANDS), topic_name(own, EVENTS)
+    commands, events = topic_name(own, COMMANDS_TOPIC), topic_name(own, EVENTS_TOPIC)
     await create(admin, commands, 3)
     await create(admin, events, 12, retention_ms="604800000")
 
-    with pytest.raises(MisconfiguredError) as told:
+    with pytest.raises(MisconfiguredError) as caught:
         await ensure_topics(own)
 
-    message = str(told.value)
+    message = str(caught.value)
     assert "\n" not in message
     assert f"{commands} has 3 partitions and should have 12" in message
     assert f"{commands} has message.timestamp.type=CreateTime and should have LogAppendTime" in message
@@ -118,15 +120,16 @@ async def test_all_that_differs_is_told_in_one_message_and_left_alone(
     assert (await configs(admin, events))["retention.ms"] == "604800000"
 
 
-async def test_how_long_the_other_topics_are_kept_is_the_operators_choice(
+async def test_the_retention_of_other_topics_is_the_operators_choice(
     own: Settings, admin: AIOKafkaAdminClient
 ) -> None:
-    await create(admin, topic_name(own, TOPICS[2]), 12, retention_ms="604800000")
+    size = {"max_message_bytes": str(2 * 1024 * 1024)}
+    await create(admin, topic_name(own, TOPICS[2]), 12, retention_ms="604800000", **size)
 
     await ensure_topics(own)
 
 
-async def test_what_the_cluster_refuses_is_one_sentence(own: Settings) -> None:
+async def test_a_request_that_the_cluster_refuses_is_one_sentence(own: Settings) -> None:
     with pytest.raises(MisconfiguredError, match=r"^Kafka did not make the topic .* replication"):
         await ensure_topics(own.model_copy(update={"kafka_replication_factor": 3}))
 
@@ -139,17 +142,17 @@ async def test_no_broker_is_one_sentence(own: Settings) -> None:
 async def test_the_command_shows_a_finding_and_ends_with_status_1(
     own: Settings, admin: AIOKafkaAdminClient
 ) -> None:
-    await create(admin, topic_name(own, EVENTS), 3, retention_ms="-1")
+    await create(admin, topic_name(own, EVENTS_TOPIC), 3, retention_ms="-1")
 
     answer = clinic_command(own, "topics", "--json")
 
     assert answer.returncode == 1
     states = {row["topic"]: row["state"] for row in json.loads(answer.stdout)}
-    assert states.pop(topic_name(own, EVENTS)) == "differs: has 3 partitions and should have 12"
+    assert states.pop(topic_name(own, EVENTS_TOPIC)) == "differs: has 3 partitions and should have 12"
     assert set(states.values()) == {"created"}
 
 
-def test_the_command_says_that_all_is_well(made: Settings) -> None:
+def test_the_command_says_that_everything_is_correct(made: Settings) -> None:
     answer = clinic_command(made, "topics")
 
     assert answer.returncode == 0, answer.stderr

@@ -1,4 +1,4 @@
-"""`clinic up` on a data folder whose log is not the contract's."""
+"""`clinic up` on a data folder whose topics differ from the contract."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from contracts.topics import COMMANDS
-from infra.kafka import connection
+from contracts.topics import COMMANDS_TOPIC
+from infra.kafka.connection import connection
 from ops.embedded import EmbeddedStack
 
 TIMEOUT_S = 60.0
@@ -16,11 +16,11 @@ TIMEOUT_S = 60.0
 
 @pytest.fixture
 async def port(tmp_path: Path) -> int:
-    """The HTTP port of a stack in `tmp_path`, which was stopped after it got a wrong topic."""
+    """The HTTP port of a stack in `tmp_path` that was stopped after it got a wrong topic."""
     async with EmbeddedStack(tmp_path) as stack:
         admin = AIOKafkaAdminClient(**connection(stack.settings))
         await admin.start()
-        await admin.create_topics([NewTopic(COMMANDS.name, 3, 1)])
+        await admin.create_topics([NewTopic(COMMANDS_TOPIC.name, 3, 1)])
         await admin.close()
         return stack.settings.port
 

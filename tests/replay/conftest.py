@@ -1,4 +1,4 @@
-"""Clinics without an ingress: a database and topics of a test's own, and histories in them."""
+"""Clinics without an ingress: a database and topics per test, and histories in them."""
 
 import contextlib
 import random
@@ -10,11 +10,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from booking_worker.main import running_worker
-from contracts.topics import COMMANDS, TOPICS
+from contracts.topics import COMMANDS_TOPIC, TOPICS
 from infra import clock
-from infra.kafka import connection, topic_name
+from infra.kafka.connection import connection, topic_name
 from infra.settings import Settings
-from ops.replay.state_hash import State, state_of
+from ops.replay.state_hash import BookHash, state_of
 from tests.clinic import database, records
 from tests.replay.history import History
 from tests.replay.sending import make_topics, send
@@ -25,7 +25,7 @@ SETTLED_TIMEOUT_S = 120.0
 
 @contextlib.asynccontextmanager
 async def servers(settings: Settings, template: str) -> AsyncIterator[Settings]:
-    """A database with the schema, and topics whose records keep their times; no service runs."""
+    """A database with the schema, and topics that keep their records' timestamps; no service runs."""
     async with database(settings, template) as own:
         named = own.model_copy(update={"namespace": f"t{clock.new_id().hex[:8]}."})
         await make_topics(named)
@@ -38,23 +38,23 @@ async def servers(settings: Settings, template: str) -> AsyncIterator[Settings]:
 
 @contextlib.asynccontextmanager
 async def copy_of(settings: Settings) -> AsyncIterator[Settings]:
-    """A copy of the database, as a backup is; the topics are the same. Nobody may be connected."""
+    """A copy of the database, like a backup; the topics are shared. There must be no other connection."""
     name = settings.postgres_dsn.get_secret_value().rpartition("/")[2]
     async with database(settings, name) as copied:
         yield copied
 
 
-async def state(settings: Settings) -> State:
-    """What the book holds."""
+async def state(settings: Settings) -> BookHash:
+    """The book's contents."""
     connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
     try:
-        return await state_of(connection, topic_name(settings, COMMANDS))
+        return await state_of(connection, topic_name(settings, COMMANDS_TOPIC))
     finally:
         await connection.close()
 
 
 async def fetchval(settings: Settings, query: str, *arguments: Any) -> Any:
-    """A question to the database, as its owner."""
+    """Query the database, as its owner."""
     connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
     try:
         return await connection.fetchval(query, *arguments)
@@ -63,14 +63,14 @@ async def fetchval(settings: Settings, query: str, *arguments: Any) -> Any:
 
 
 async def execute(settings: Settings, statement: str, *arguments: Any) -> None:
-    """A change to the database, as its owner."""
+    """Execute a statement, as the database's owner."""
     await fetchval(settings, statement, *arguments)
 
 
 async def settled(settings: Settings) -> None:
-    """Return once every record is decided, and every event published and counted."""
+    """Waits until every record is decided, and every event published and counted."""
     ends: dict[int, int] = {}
-    for record in await records(settings, COMMANDS):
+    for record in await records(settings, COMMANDS_TOPIC):
         ends[record.partition] = record.offset + 1
     connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
 
@@ -87,20 +87,20 @@ async def settled(settings: Settings) -> None:
 
 
 async def decided(settings: Settings) -> None:
-    """Let a worker decide everything, and stop it."""
+    """Run a worker until everything is decided."""
     async with running_worker(settings):
         await settled(settings)
 
 
 @pytest.fixture
 async def own(settings: Settings, template: str) -> AsyncIterator[Settings]:
-    """A clinic of the test's own, whose records keep the times they come with."""
+    """A clinic per test, whose records keep their timestamps."""
     async with servers(settings, template) as own:
         yield own
 
 
-class Told:
-    """A history that was decided: its settings, and what makes it the same again."""
+class Seeded:
+    """A decided history: its settings, and the seed that reproduces it."""
 
     def __init__(self, settings: Settings, seed: int) -> None:
         self.settings = settings
@@ -108,12 +108,14 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-async def told(settings: Settings, template: str) -> AsyncIterator[Told]:
-    """A clinic with a decided history of some 1,500 records, to look at and to copy. Nobody is connected."""
+async def seeded(settings: Settings, template: str) -> AsyncIterator[Seeded]:
+    """A clinic with a decided history of about 1,500 records, to read and to copy. There is no other
+    connection.
+    """
     seed = random.Random(clock.new_id().int).getrandbits(32)
     print(f"history {seed}")
     async with servers(settings, template) as own:
         async with running_worker(own):
             await send(own, History(seed, 1_500).records())
             await settled(own)
-        yield Told(own, seed)
+        yield Seeded(own, seed)

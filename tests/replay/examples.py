@@ -1,11 +1,10 @@
-"""Single commands, where a test is about one thing that can happen."""
+"""Single commands, for tests of one situation."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from aiokafka.partitioner import murmur2
-
+from contracts.cloudevents import command_headers, command_key
 from contracts.commands import (
     BookAppointment,
     CancelAppointment,
@@ -13,18 +12,17 @@ from contracts.commands import (
     RegisterDoctor,
     RescheduleAppointment,
     SetWeeklyHours,
-    made_id,
+    derived_id,
 )
 from contracts.doctors import Policy
-from contracts.envelope import command_headers, command_key
-from contracts.topics import COMMANDS
+from infra.kafka import partitioner
 from tests.replay.history import ALL_DAY, STAFF, VISIT_TYPES, Record
 
 PATIENT = UUID("11111111-2222-4333-8444-555555555555")
 
 
 def named(doctor_id: UUID) -> Any:
-    """What every command has."""
+    """The fields that every command has."""
     id_ = uuid4()
     return {"command_id": id_, "fingerprint": id_.hex, "actor": STAFF, "doctor_id": doctor_id}
 
@@ -44,7 +42,7 @@ def booked(doctor_id: UUID, starts_at: datetime, patient_id: UUID = PATIENT) -> 
     name = named(doctor_id)
     return BookAppointment(
         **name,
-        appointment_id=made_id(name["command_id"], "appointment"),
+        appointment_id=derived_id(name["command_id"], "appointment"),
         patient_id=patient_id,
         visit_type="checkup",
         starts_at=starts_at,
@@ -69,8 +67,8 @@ def record_of(command: Command, at: datetime) -> Record:
 
 
 def partition_of(doctor_id: UUID) -> int:
-    """Where a doctor's commands are."""
-    return int((murmur2(str(doctor_id).encode()) & 0x7FFFFFFF) % COMMANDS.partitions)
+    """The partition of a doctor's commands."""
+    return partitioner.partition_of(str(doctor_id).encode())
 
 
 def doctors_in_different_partitions() -> tuple[UUID, UUID]:

@@ -1,4 +1,4 @@
-"""A clinic's history at random, as records of the commands' topic: all commands, and all that goes wrong."""
+"""A random history of a clinic, as records of the commands' topic: all commands and all kinds of errors."""
 
 import json
 import random
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from contracts.cloudevents import command_headers, command_key
 from contracts.commands import (
     Actor,
     ActorKind,
@@ -15,17 +16,16 @@ from contracts.commands import (
     BookAppointment,
     CancelAppointment,
     Command,
-    Outcome,
     RecordOutcome,
     RegisterDoctor,
     RescheduleAppointment,
     SetWeeklyHours,
     UnblockTime,
     UpdateDoctor,
-    made_id,
+    VisitOutcome,
+    derived_id,
 )
 from contracts.doctors import Hours, Policy, PolicyChange, VisitType
-from contracts.envelope import command_headers, command_key
 from infra import clock
 
 STEP = timedelta(minutes=2)
@@ -46,7 +46,7 @@ TRACE = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0
 
 @dataclass(frozen=True)
 class Record:
-    """A record to send. `at` is what the broker's time is going to be."""
+    """A record to send. `at` becomes the broker's timestamp."""
 
     key: bytes | None
     value: bytes | None
@@ -55,7 +55,7 @@ class Record:
 
 
 class History:
-    """Records, one after the other, in a time that runs fast; it ends today."""
+    """Records in order, at accelerated times that end today."""
 
     def __init__(self, seed: int, length: int, doctors: int = 8, patients: int = 20) -> None:
         """`length` records, behind those that register the doctors."""
@@ -69,7 +69,7 @@ class History:
         self._sent: list[tuple[Command, Record]] = []
 
     def records(self) -> Iterator[Record]:
-        """All of them. The last ones leave no trace in the events: repeats, and what has no id."""
+        """All records. The last ones leave no trace in the events: repeats, and records without an id."""
         for doctor_id in self._doctors:
             yield self._record(self._register(doctor_id))
             yield self._record(SetWeeklyHours(**self._name(doctor_id), hours=ALL_DAY))
@@ -98,7 +98,7 @@ class History:
     def _book(self) -> Command:
         doctor_id, patient_id = self._chance.choice(self._doctors), self._chance.choice(self._patients)
         name = self._name(doctor_id, patient_id)
-        appointment_id = made_id(name["command_id"], "appointment")
+        appointment_id = derived_id(name["command_id"], "appointment")
         self._appointments.append((appointment_id, doctor_id))
         return BookAppointment(
             **name,
@@ -116,20 +116,20 @@ class History:
 
     def _cancel(self) -> Command:
         appointment_id, doctor_id = self._appointment()
-        # Keyed by the doctor it had once; that may be long ago.
+        # Keyed by an earlier doctor of the appointment, perhaps from long ago.
         return CancelAppointment(**self._name(doctor_id), appointment_id=appointment_id, reason="other")
 
     def _outcome(self) -> Command:
-        # Of one that has begun, mostly; or it is too early.
+        # Mostly of one that has begun; sometimes too early.
         past = self._appointments[-300:-120]
         appointment_id, doctor_id = self._chance.choice(past) if past else self._appointment()
-        outcome = self._chance.choice(list(Outcome))
+        outcome = self._chance.choice(list(VisitOutcome))
         return RecordOutcome(**self._name(doctor_id), appointment_id=appointment_id, outcome=outcome)
 
     def _block(self) -> Command:
         doctor_id, starts_at = self._chance.choice(self._doctors), self._time()
         name = self._name(doctor_id)
-        time_off_id = made_id(name["command_id"], "time-off")
+        time_off_id = derived_id(name["command_id"], "time-off")
         self._time_off.append((time_off_id, doctor_id))
         return BlockTime(
             **name,
@@ -169,7 +169,7 @@ class History:
         )
 
     def _wrong(self) -> Record:
-        """A repeat; the same id for another doctor; or what cannot be decided, with and without an id."""
+        """A repeat; the same id for another doctor; or an undecidable record, with and without an id."""
         given, record = self._chance.choice(self._sent[-50:])
         other = self._chance.choice(self._doctors)
         new = self._record(self._book())
@@ -205,7 +205,7 @@ class History:
         return {"command_id": id_, "fingerprint": id_.hex, "actor": actor, "doctor_id": doctor_id}
 
     def _appointment(self) -> tuple[UUID, UUID]:
-        # Mostly of late, so that it has not begun yet or just has.
+        # Mostly a recent one, so that it has not begun yet or just has.
         return self._chance.choice(self._appointments[-60:] or [(self._id(), self._doctors[0])])
 
     def _time(self) -> datetime:

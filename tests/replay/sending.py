@@ -1,4 +1,4 @@
-"""Histories onto the commands' topic."""
+"""Writing histories to the commands' topic."""
 
 import asyncio
 import contextlib
@@ -7,9 +7,10 @@ from itertools import islice
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from contracts.topics import COMMANDS
+from contracts.topics import COMMANDS_TOPIC
 from infra.errors import MisconfiguredError
-from infra.kafka import connection, start_producer, topic_name
+from infra.kafka.connection import connection, topic_name
+from infra.kafka.producer import start_producer
 from infra.settings import Settings
 from ops.topics import ensure_topics
 from tests.replay.history import Record
@@ -18,14 +19,14 @@ AT_ONCE = 20
 
 
 async def make_topics(settings: Settings) -> None:
-    """The topics; that of the commands keeps the times records come with: a history can be long ago."""
+    """Create the topics; the commands' topic keeps the records' timestamps, which may be long ago."""
     admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     configs = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
-    name = topic_name(settings, COMMANDS)
-    await admin.create_topics([NewTopic(name, COMMANDS.partitions, 1, topic_configs=configs)])
+    name = topic_name(settings, COMMANDS_TOPIC)
+    await admin.create_topics([NewTopic(name, COMMANDS_TOPIC.partitions, 1, topic_configs=configs)])
     await admin.close()
-    with contextlib.suppress(MisconfiguredError):  # that one is not what it should be
+    with contextlib.suppress(MisconfiguredError):  # the topic that differs
         await ensure_topics(settings)
 
 
@@ -40,8 +41,9 @@ async def send(settings: Settings, records: Iterator[Record]) -> int:
         while portion := list(islice(records, AT_ONCE)):
             sent = [
                 await producer.send(
-                    topic_name(settings, COMMANDS),
-                    *(record.value, record.key),
+                    topic_name(settings, COMMANDS_TOPIC),
+                    record.value,
+                    record.key,
                     headers=record.headers,
                     timestamp_ms=int(record.at.timestamp() * 1000),
                 )

@@ -5,19 +5,19 @@ import json
 from infra.settings import Settings
 from tests.clinic import database
 from tests.ops.conftest import clinic_command
-from tests.replay.conftest import Told, copy_of, decided, execute, fetchval, state
+from tests.replay.conftest import Seeded, copy_of, decided, execute, fetchval, state
 from tests.replay.history import History
 from tests.replay.sending import send
 
 
-async def test_rebuild_and_verify_tell_the_same_state(told: Told, template: str) -> None:
-    original = await state(told.settings)
-    async with database(told.settings, template) as empty:
+async def test_rebuild_and_verify_report_the_same_state(seeded: Seeded, template: str) -> None:
+    original = await state(seeded.settings)
+    async with database(seeded.settings, template) as empty:
         rebuilt = clinic_command(empty, "replay", "rebuild", "--json")
         assert rebuilt.returncode == 0, rebuilt.stderr
         figures = json.loads(rebuilt.stdout)
         assert figures["state"] == {"hash": original.hash, "rows": original.rows}
-        assert figures["folded"] == sum(one["events"] for one in figures["partitions"])
+        assert figures["folded"] == sum(partition["events"] for partition in figures["partitions"])
         again = clinic_command(empty, "replay", "rebuild").stdout
         assert "0 events folded" in again
         assert f"state {original.hash}" in again
@@ -30,7 +30,7 @@ async def test_rebuild_and_verify_tell_the_same_state(told: Told, template: str)
         assert told_by_verify["commands_per_s"] > 0
 
 
-async def test_a_finding_is_told_with_its_place_and_status_1(own: Settings) -> None:
+async def test_a_finding_is_reported_with_its_position_and_status_1(own: Settings) -> None:
     await send(own, History(5, 60).records())
     await decided(own)
     async with copy_of(own) as tampered:
@@ -43,7 +43,8 @@ async def test_a_finding_is_told_with_its_place_and_status_1(own: Settings) -> N
             UPDATE booking.decisions SET fingerprint = repeat('0', 32)
             WHERE partition = $1 AND "offset" = $2
             """,
-            *(partition, offset),
+            partition,
+            offset,
         )
 
         printed = clinic_command(tampered, "replay", "verify")

@@ -1,4 +1,4 @@
-"""Dead letters are looked at and, after a fix, sent again: once, however often."""
+"""Dead letters are listed and, after a fix, redriven: decided once, however often they are sent."""
 
 import json
 from datetime import datetime, timedelta
@@ -7,13 +7,15 @@ from uuid import uuid5
 
 import pytest
 
-from booking_worker import deciding
+from booking_worker.decide import decision_batch as deciding
 from booking_worker.main import running_worker
-from contracts.commands import Command, made_id
+from contracts.commands import Command, derived_id
 from contracts.dead_letters import DeadLetterReason, UndecodableError, dead_letter_headers
-from contracts.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from contracts.topics import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 from infra import clock
-from infra.kafka import start_producer, topic_ids, topic_name
+from infra.kafka.connection import topic_name
+from infra.kafka.producer import start_producer
+from infra.kafka.topic_id import topic_ids
 from infra.settings import Settings
 from ops.replay.verify import verify_all
 from scheduling.decide import decide
@@ -34,7 +36,7 @@ def listed(settings: Settings) -> list[dict[str, Any]]:
 
 
 def redriven(settings: Settings, *which: str) -> tuple[int, list[dict[str, Any]]]:
-    """`clinic dlq redrive`: its status, and what it did."""
+    """`clinic dlq redrive`: its status and its results."""
     printed = clinic_command(settings, "dlq", "redrive", *which, "--json")
     return printed.returncode, json.loads(printed.stdout)
 
@@ -46,7 +48,7 @@ async def decision(settings: Settings, command_id: Any) -> str | None:
     return state
 
 
-async def test_after_a_fix_a_letter_is_decided_once_and_what_is_still_bad_is_told(
+async def test_after_a_fix_a_letter_is_decided_once_and_bad_ones_are_reported(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doctor_id, _ = doctors_in_different_partitions()
@@ -69,37 +71,40 @@ async def test_after_a_fix_a_letter_is_decided_once_and_what_is_still_bad_is_tol
         assert (first["partition"], first["source_partition"], first["source_offset"]) == (number, number, 2)
         assert (first["reason"], first["detail"]) == ("handler_error", "ZeroDivisionError")
         assert first["type"] == "clinic.booking.BookAppointment.v1"
-        assert [one["command_id"] for one in (first, second)] == [
+        assert [letter["command_id"] for letter in (first, second)] == [
             str(culprit.command_id),
             str(unreadable.command_id),
         ]
-        assert (second["reason"], [one["again"] for one in (first, second)]) == ("invalid_data", ["no", "no"])
+        assert (second["reason"], [letter["again"] for letter in (first, second)]) == (
+            "invalid_data",
+            ["no", "no"],
+        )
         monkeypatch.setattr(deciding, "decide", decide)  # the fix
 
-        status, [one] = redriven(own, str(number), str(first["offset"]))
+        status, [result] = redriven(own, str(number), str(first["offset"]))
         await settled(own)
 
         again = uuid5(culprit.command_id, "redrive")
-        assert (status, one["fine"], one["sent_as"]) == (0, True, str(again))
+        assert (status, result["fine"], result["sent_as"]) == (0, True, str(again))
         assert await decision(own, culprit.command_id) == "failed"
         assert await decision(own, again) == "confirmed"
         [appointment] = await fetchval(own, "SELECT array_agg(id) FROM booking.appointments")
-        assert appointment == made_id(again, "appointment")
-        assert [one["again"] for one in listed(own)] == ["confirmed", "no"]
+        assert appointment == derived_id(again, "appointment")
+        assert [letter["again"] for letter in listed(own)] == ["confirmed", "no"]
 
-        ends = len(await records(own, COMMANDS))
-        status, [one, still] = redriven(own, "--all")
+        ends = len(await records(own, COMMANDS_TOPIC))
+        status, [result, still] = redriven(own, "--all")
         await settled(own)
         assert status == 1
-        assert (one["fine"], one["what"]) == (True, "sent before: confirmed")
-        assert (still["fine"], still["what"][:20]) == (False, "still cannot be read")
-        assert len(await records(own, COMMANDS)) == ends
-        assert len(await records(own, DEAD_LETTERS)) == 2
+        assert (result["fine"], result["outcome"]) == (True, "sent before: confirmed")
+        assert (still["fine"], still["outcome"][:20]) == (False, "still cannot be read")
+        assert len(await records(own, COMMANDS_TOPIC)) == ends
+        assert len(await records(own, DEAD_LETTERS_TOPIC)) == 2
     reports, _ = await verify_all(own)
     assert [finding for report in reports for finding in report.findings] == []
 
 
-async def test_sent_twice_before_it_is_decided_it_is_decided_once(
+async def test_two_redrives_before_the_decision_are_decided_once(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doctor_id, _ = doctors_in_different_partitions()
@@ -115,34 +120,35 @@ async def test_sent_twice_before_it_is_decided_it_is_decided_once(
             await settled(own)
     for _ in range(2):
         assert redriven(own, "--all")[0] == 0
-    assert len(await records(own, COMMANDS)) == 3
+    assert len(await records(own, COMMANDS_TOPIC)) == 3
     async with running_worker(own):
         await settled(own)
     assert await fetchval(own, "SELECT count(*) FROM booking.decisions") == 2
-    assert len(await records(own, EVENTS)) == 2
+    assert len(await records(own, EVENTS_TOPIC)) == 2
 
 
-async def test_a_letter_whose_command_has_no_decision_is_sent_as_it_is(own: Settings) -> None:
-    """As an older version left it, which could not read the id."""
+async def test_a_letter_without_a_decision_is_sent_unchanged(own: Settings) -> None:
+    """Left by an older version that could not read the id."""
     doctor_id, _ = doctors_in_different_partitions()
     command = opened(doctor_id)[0]
     record = record_of(command, clock.now())
-    [topic] = (await topic_ids(own, [topic_name(own, COMMANDS)])).items()
+    [topic] = (await topic_ids(own, [topic_name(own, COMMANDS_TOPIC)])).items()
     why = UndecodableError(DeadLetterReason.BAD_HEADER, "ce_id is not the command's id")
     producer = await start_producer(own, "test")
     await producer.send_and_wait(
-        topic_name(own, DEAD_LETTERS),
-        *(record.value, record.key),
+        topic_name(own, DEAD_LETTERS_TOPIC),
+        record.value,
+        record.key,
         partition=3,
         headers=[*record.headers, *dead_letter_headers(why, *topic, 3, 0)],
     )
     await producer.stop()
     async with running_worker(own):
-        status, [one] = redriven(own, "3", "0")
-        assert (status, one["sent_as"]) == (0, str(command.command_id))
+        status, [result] = redriven(own, "3", "0")
+        assert (status, result["sent_as"]) == (0, str(command.command_id))
         await settled(own)
         assert await decision(own, command.command_id) == "confirmed"
-        assert redriven(own, "3", "0")[1][0]["what"] == "another record of its command was confirmed"
+        assert redriven(own, "3", "0")[1][0]["outcome"] == "another record of its command was confirmed"
         await settled(own)
     assert await fetchval(own, "SELECT count(*) FROM booking.decisions") == 1
 
@@ -160,10 +166,10 @@ async def test_a_letter_is_shown_with_headers_and_value(own: Settings) -> None:
     assert await fetchval(own, "SELECT count(*) FROM booking.decisions") == 0
 
     shown = clinic_command(own, "dlq", "show", str(letter["partition"]), str(letter["offset"]), "--json")
-    told = json.loads(shown.stdout)
-    assert ["ce_id", "hex ff00"] in told["headers"]
-    assert ["dlq_reason", "bad_header"] in told["headers"]
-    assert json.loads(told["value"])["command_id"] == str(command.command_id)
+    shown_letter = json.loads(shown.stdout)
+    assert ["ce_id", "hex ff00"] in shown_letter["headers"]
+    assert ["dlq_reason", "bad_header"] in shown_letter["headers"]
+    assert json.loads(shown_letter["value"])["command_id"] == str(command.command_id)
     nowhere = clinic_command(own, "dlq", "show", str(letter["partition"]), "77")
     assert (nowhere.returncode, nowhere.stdout) == (1, "")
     assert "There is no dead letter at partition" in nowhere.stderr

@@ -1,4 +1,4 @@
-"""Histories that a replay could not follow: a batch, or two partitions at once, must not make them."""
+"""Histories that a replay could not reproduce must not arise, neither in a batch nor across partitions."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ OTHER_PATIENT = UUID("99999999-2222-4333-8444-555555555555")
 
 
 async def test_a_visit_booked_in_a_batch_cannot_move_to_a_taken_time_in_it(own: Settings) -> None:
-    """Not even for the moment until it is cancelled, when no constraint would tell any more."""
+    """Not even until it is cancelled in the same batch, when no constraint would notice any more."""
     doctor_id, _ = doctors_in_different_partitions()
     at = clock.now().replace(minute=0, second=0, microsecond=0)
     time, later = at + timedelta(days=2), at + timedelta(days=2, hours=1)
@@ -62,7 +62,7 @@ async def test_time_off_does_not_cancel_a_visit_that_has_just_moved_away(own: Se
     async with running_worker(own):
         await send(own, (record_of(command, at) for command in (*opened(first), *opened(second), booking)))
         await settled(own)
-        # What the other partition's owner does, at the moment before it commits.
+        # The other partition's owner, just before it commits.
         transaction = mover.transaction()
         await transaction.start()
         moved_away = "UPDATE booking.appointments SET doctor_id = $1, version = 2 WHERE id = $2"

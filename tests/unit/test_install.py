@@ -1,4 +1,4 @@
-"""The bootstrap's sentences."""
+"""The bootstrap's error messages."""
 
 import ast
 import shutil
@@ -11,7 +11,7 @@ from ops import install
 from ops.cli import options
 
 
-def test_an_old_python_is_told_which_one_is_needed() -> None:
+def test_an_old_python_is_told_which_version_is_needed() -> None:
     with pytest.raises(install.InstallError, match=r"needs Python 3\.11 or newer and .* is 3\.10;"):
         install.check_python((3, 10))
     install.check_python((3, 11))
@@ -34,7 +34,7 @@ def test_a_real_old_python_prints_the_sentence(name: str) -> None:
     assert answer.stderr.count("\n") == 1
 
 
-def test_a_full_disk_is_told_before_anything_is_written() -> None:
+def test_a_full_disk_is_reported_before_anything_is_written() -> None:
     with pytest.raises(install.InstallError, match=r"The disk is full: .* has 100 MB left"):
         install.check_disk(100 << 20)
     install.check_disk(install.FREE_BYTES_MIN)

@@ -8,7 +8,7 @@ import pytest
 from ops.embedded import jars
 
 LOCKS = Path(__file__).parents[2] / "locks"
-NAMES = ("bootstrap", "dev", "embedded", "server")
+NAMES = ("bootstrap", "dev", "embedded", "load", "server")
 
 
 def pins(name: str) -> dict[str, str]:
@@ -29,8 +29,8 @@ def test_no_host_is_named(path: Path) -> None:
     assert "://" not in path.read_text()
 
 
-@pytest.mark.parametrize("name", ["embedded", "server"])
-def test_what_is_tested_is_what_runs(name: str) -> None:
+@pytest.mark.parametrize("name", ["embedded", "load", "server"])
+def test_the_tested_versions_are_those_that_run(name: str) -> None:
     tested = {package: pin.split(" ;")[0] for package, pin in pins("dev").items()}
     runs = {package: pin.split(" ;")[0] for package, pin in pins(name).items()}
     assert runs.items() <= tested.items()

@@ -1,6 +1,6 @@
-"""`python -m tests.faults.bugs`: the clinic with one seeded defect after the other, each to be found.
+"""`python -m tests.faults.bugs`: runs the clinic with each seeded defect; each has to be detected.
 
-Exit status: 0 every defect is found, 1 one survives.
+Exit status: 0 every defect is detected, 1 one survives.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from ops.topics import ensure_topics
 from tests.clinic import database
 from tests.faults.bugs.defect import Defect, copy_with
 from tests.faults.bugs.defects import DEFECTS
-from tests.faults.faults import ALL
-from tests.faults.keeping import kept_or_not
-from tests.faults.machine import SERVICES, machine
+from tests.faults.faults.catalogue import ALL
+from tests.faults.keeping import run_folder
+from tests.faults.machine.machine import SERVICES, machine
+from tests.faults.machine.servers import Servers
+from tests.faults.machine.source import run_from
 from tests.faults.run import Report, run
 from tests.faults.schedule import HURRY_S
-from tests.faults.servers import Servers
-from tests.faults.source import run_from
 from tests.processes import environment
 
 SETTLE_S = 15.0
@@ -32,7 +32,7 @@ OPERATIONS_MIN = 100
 
 @dataclass(frozen=True)
 class Hunt:
-    """What became of one defect. `broke`: it is so coarse that nothing ran, which proves nothing."""
+    """The result for one defect. `broke`: the clinic did not run at all, which proves nothing."""
 
     defect: Defect
     report: Report
@@ -41,7 +41,7 @@ class Hunt:
 
     @property
     def caught_by(self) -> list[str]:
-        """The invariants that were found broken, of those that the defect breaks."""
+        """The violated invariants, of those that the defect violates."""
         return sorted({finding.invariant for finding in self.report.findings} & set(self.defect.invariants))
 
     def __str__(self) -> str:
@@ -50,12 +50,12 @@ class Hunt:
         if not self.caught_by:
             others = ", ".join(sorted({finding.invariant for finding in self.report.findings}))
             return f"SURVIVES ({self.report.operations} operations{f'; {others}' if others else ''})"
-        text = next(one.text for one in self.report.findings if one.invariant in self.caught_by)
+        text = next(finding.text for finding in self.report.findings if finding.invariant in self.caught_by)
         return f"{', '.join(self.caught_by)}: {text[:120]}"
 
 
 async def hunt(servers: Servers, defect: Defect, directory: Path, seed: int) -> Hunt:
-    """Run the clinic with the defect, on topics and in a database of its own, in `directory`."""
+    """Run the clinic with the defect, with topics and a database of its own, in `directory`."""
     begun = time.monotonic()
     source = directory / "source"
     copy_with(defect, source)
@@ -82,7 +82,7 @@ async def hunt(servers: Servers, defect: Defect, directory: Path, seed: int) -> 
 
 
 async def hunt_all(defects: Sequence[Defect], directory: Path, seed: int) -> list[Hunt]:
-    """One after the other, on the same servers."""
+    """All defects in turn, on the same servers."""
     hunts = []
     async with Servers(directory / "servers", SERVICES) as servers:
         for defect in defects:
@@ -98,10 +98,10 @@ async def hunt_all(defects: Sequence[Defect], directory: Path, seed: int) -> lis
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.bugs", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="some of them; all by default")
-    parser.add_argument("--seed", type=int, help="replays the schedules")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep sources and logs here")
-    parser.add_argument("--list", action="store_true", help="print them and what they would mean")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a defect; all by default")
+    parser.add_argument("--seed", type=int, help="repeats the schedules")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keeps sources and logs in DIR")
+    parser.add_argument("--list", action="store_true", help="lists the defects and what each would mean")
     arguments = parser.parse_args()
     known = {defect.name: defect for defect in DEFECTS}
     if unknown := set(arguments.names) - known.keys():
@@ -113,10 +113,12 @@ def main() -> None:
     seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     wanted = [known[name] for name in arguments.names] or list(DEFECTS)
-    with kept_or_not(arguments.keep, "bugs-") as directory:
+    with run_folder(arguments.keep, "bugs-") as directory:
         hunts = asyncio.run(hunt_all(wanted, directory, seed))
-    survivors = [one.defect.name for one in hunts if not one.caught_by]
-    print(f"{len(hunts) - len(survivors)} of {len(hunts)} found in {sum(one.seconds for one in hunts):.0f} s")
+    survivors = [hunt.defect.name for hunt in hunts if not hunt.caught_by]
+    print(
+        f"{len(hunts) - len(survivors)} of {len(hunts)} found in {sum(hunt.seconds for hunt in hunts):.0f} s"
+    )
     sys.exit(f"not found: {', '.join(survivors)}" if survivors else 0)
 
 

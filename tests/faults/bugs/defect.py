@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.source import compile_source, copy_source
+from tests.faults.machine.source import compile_source, copy_source
 
 
 class NoSuchTextError(Exception):
-    """The source has changed, and the defect has to be written anew."""
+    """The source has changed, and the defect has to be adapted."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Exactly one place in a file (from the repository's folder), and what stands there instead."""
+    """The replacement of one text, found exactly once in a file (relative to the repository)."""
 
     file: str
     find: str
@@ -21,10 +21,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Defect:
-    """What somebody could do wrong.
+    """A mistake that a change could introduce.
 
-    `matters` says what it would mean for the clinic; `invariants` are those of which one has to be found
-    broken; `faults` come for `seconds`, because without them it may not show.
+    `matters` says what it would mean for the clinic; at least one of `invariants` has to be reported;
+    `faults` are injected for `seconds`, because without them the defect may not show.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Each seeded defect is one: its text stands in the source exactly once, and the copy is what is imported."""
+"""Each seeded defect applies: its text is in the source exactly once, and the copy is what is imported."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.bugs.defect import Change, Defect, NoSuchTextError, copy_with
 from tests.faults.bugs.defects import DEFECTS
-from tests.faults.faults import ALL
+from tests.faults.faults.catalogue import ALL
 
 ENOUGH = 12
 
@@ -19,11 +19,11 @@ def test_the_defect_applies(defect: Defect, tmp_path: Path) -> None:
     assert set(defect.faults) <= ALL.keys()
 
 
-def test_there_are_enough_and_each_has_a_name_of_its_own() -> None:
+def test_there_are_enough_with_unique_names() -> None:
     assert len({defect.name for defect in DEFECTS}) == len(DEFECTS) >= ENOUGH
 
 
-def test_a_text_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    gone = Change("booking_worker/sql.py", "no such text", "")
+def test_a_missing_text_is_an_error(tmp_path: Path) -> None:
+    gone = Change("booking_worker/store/queries.sql", "no such text", "")
     with pytest.raises(NoSuchTextError, match="0 x"):
         copy_with(Defect("gone", "nothing", ("I1",), (gone,)), tmp_path)

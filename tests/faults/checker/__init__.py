@@ -1,6 +1,6 @@
-"""Decides whether a run kept the promises, from what clients saw and what stands on the topics.
+"""Decides whether a run kept the guarantees, from what clients saw and from the topics.
 
-It knows the contract's page and nothing of the product: neither its rules nor its tables.
+It knows the API contract and nothing of the product: neither its rules nor its tables.
 """
 
 from collections import Counter
@@ -10,16 +10,17 @@ from tests.faults.checker.answers import check_answers
 from tests.faults.checker.contract import check_contract
 from tests.faults.checker.dead_letters import check_dead_letters
 from tests.faults.checker.facts import check_decisions
+from tests.faults.checker.followers import check_followers
 from tests.faults.checker.log import Log
 from tests.faults.checker.overlaps import check_overlaps
-from tests.faults.checker.reading import Reading
-from tests.faults.checker.reads import Reads
-from tests.faults.checker.records import Finding, Poison, Record
+from tests.faults.checker.reads.checks import Reads
+from tests.faults.checker.reads.visibility import Reading
+from tests.faults.checker.records import Entry, Finding, Followers, Mail, Poison, Record, StoredEvent
 from tests.faults.checker.world import World
 from tests.faults.checker.writes import Writes
-from tests.faults.history import History
+from tests.faults.workload.history import History
 
-# One cause has many effects; of each kind so many are told.
+# One cause has many effects; at most so many findings of a kind are reported.
 FINDINGS_MAX = 20
 
 
@@ -30,13 +31,17 @@ def check(
     dead_letters: list[Record],
     *,
     poison: list[Poison],
+    followers: Followers | None = None,
 ) -> list[Finding]:
-    """What was promised and not kept; nothing, if all was. Pure and deterministic."""
+    """The violated guarantees; empty if all hold. Pure and deterministic.
+
+    Without `followers`, the consumers of the events are not checked.
+    """
     log = Log(commands, events, poison)
     writes = Writes(history)
     world = World(log, writes.decided_between())
     reading = Reading(world, history)
-    return _some(
+    return _limited(
         [
             *log.findings,
             *check_dead_letters(log, dead_letters),
@@ -46,19 +51,20 @@ def check(
             *check_answers(world, writes),
             *check_contract(reading, writes, history.calls),
             *Reads(reading).check(history.calls),
+            *(check_followers(world, events, followers) if followers else ()),
         ]
     )
 
 
-def _some(findings: Iterable[Finding]) -> list[Finding]:
+def _limited(findings: Iterable[Finding]) -> list[Finding]:
     counts: Counter[str] = Counter()
     kept = []
     for finding in findings:
         counts[finding.invariant] += 1
         if counts[finding.invariant] <= FINDINGS_MAX:
             kept.append(finding)
-    more = {name: count - FINDINGS_MAX for name, count in counts.items() if count > FINDINGS_MAX}
-    return [*kept, *(Finding(name, f"and {count} more") for name, count in more.items())]
+    left_out = {name: count - FINDINGS_MAX for name, count in counts.items() if count > FINDINGS_MAX}
+    return [*kept, *(Finding(name, f"and {count} more") for name, count in left_out.items())]
 
 
-__all__ = ["Finding", "Poison", "Record", "check"]
+__all__ = ["Entry", "Finding", "Followers", "Mail", "Poison", "Record", "StoredEvent", "check"]

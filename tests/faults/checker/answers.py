@@ -1,4 +1,4 @@
-"""What clients were told is what was decided, the same for ever; and nothing is decided unasked."""
+"""Clients are always told what was decided, and nothing is decided that was not requested."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tests.faults.checker.records import Finding
 from tests.faults.checker.rules import NOTHING_CHANGED
 from tests.faults.checker.world import World
 from tests.faults.checker.writes import ACCEPTED, OK, REUSED, Keyed, Request, Writes, asks, code
-from tests.faults.history import STAFF, Call
+from tests.faults.workload.history import STAFF, Call
 
 PENDING = "pending"
 IDS = ("type", "appointment_id", "doctor_id", "time_off_id")
@@ -37,15 +37,17 @@ def _check_key(world: World, keyed: Keyed, commands: dict[str, list[Command]]) -
         return
     if len(ids) > 1:
         yield Finding("I3", f"key {keyed.key} of {keyed.actor} names the commands {', '.join(ids)}")
-    told = _first(keyed)
+    first = _first(keyed)
     for command in commands[ids[0]]:
         if not any(asks(request.first, command) for request in keyed.requests.values()):
-            yield Finding("I4", f"{command.place} is not what was asked with key {keyed.key}: {told.name}")
+            yield Finding(
+                "I4", f"{command.position} is not what was asked with key {keyed.key}: {first.name}"
+            )
     yield from _check_fingerprints(keyed, commands[ids[0]])
     decision = world.log.decided.get(ids[0])
     if decision is None:
         where = "not decided" if commands[ids[0]] else "not on the log"
-        yield Finding("I1", f"{told.name} was told of command {ids[0]}, which is {where}")
+        yield Finding("I1", f"{first.name} was told of command {ids[0]}, which is {where}")
         return
     times = {command.at for command in commands[ids[0]]}
     for request in keyed.requests.values():
@@ -61,7 +63,7 @@ def _check_key(world: World, keyed: Keyed, commands: dict[str, list[Command]]) -
 
 
 def _first(keyed: Keyed) -> Call:
-    return next(call for one in keyed.requests.values() for call, _ in one.resources())
+    return next(call for request in keyed.requests.values() for call, _ in request.resources())
 
 
 def _check_fingerprints(keyed: Keyed, commands: list[Command]) -> Iterator[Finding]:
@@ -69,7 +71,9 @@ def _check_fingerprints(keyed: Keyed, commands: list[Command]) -> Iterator[Findi
     for command in commands:
         for text, request in keyed.requests.items():
             if asks(request.first, command) and seen.setdefault(command.fingerprint, text) != text:
-                yield Finding("I3", f"{command.place} has the fingerprint of another body of key {keyed.key}")
+                yield Finding(
+                    "I3", f"{command.position} has the fingerprint of another body of key {keyed.key}"
+                )
 
 
 def _check_resource(call: Call, answer: dict[str, Any], decision: Decision, right: bool) -> Iterator[Finding]:
@@ -81,15 +85,15 @@ def _check_resource(call: Call, answer: dict[str, Any], decision: Decision, righ
         if answer.get("decided_at") is not None or reason is not None:
             yield Finding("I7", f"{call.name} is pending, and yet decided at {answer.get('decided_at')}")
         return
-    told = f"{state} and {reason}" if reason and state != "refused" else reason or state
+    answered = f"{state} and {reason}" if reason and state != "refused" else reason or state
     if not right:
-        if told != REUSED:
-            text = f"{call.name} was told {told}; its key was used for another body"
+        if answered != REUSED:
+            text = f"{call.name} was told {answered}; its key was used for another body"
             yield Finding("I3", f"{text}: {decision} is {decision.outcome}")
         return
     expected = STATES.get(decision.outcome, "refused")
     if (state, reason) != (expected, decision.outcome if expected == "refused" else None):
-        yield Finding("I1", f"{call.name} was told {told}; {decision} is {decision.outcome}")
+        yield Finding("I1", f"{call.name} was told {answered}; {decision} is {decision.outcome}")
     at = decision.events[0].data["decided_at"]
     if answer.get("decided_at") is None or instant(answer["decided_at"]) != instant(at):
         yield Finding(
@@ -101,21 +105,21 @@ def _check_resource(call: Call, answer: dict[str, Any], decision: Decision, righ
 
 
 def _check_ids(request: Request, commands: list[Command]) -> Iterator[Finding]:
-    """The first answer has the ids of the command, all others have those of the first."""
+    """The first answer has the ids of the command; all others have those of the first."""
     answers = list(request.resources())
     if not answers:
         return
-    first, told = answers[0]
-    # More than one: each time it is asked to move a visit, the visit's doctor may be another.
+    first, first_answer = answers[0]
+    # There may be several: each request to reschedule goes to the doctor that the visit then has.
     true = [_ids(command) for command in commands if asks(request.first, command)]
-    if true and not any(all(told.get(name) == ids[name] for name in IDS) for ids in true):
-        shown = {name: told.get(name) for name in IDS}
+    if true and not any(all(first_answer.get(name) == ids[name] for name in IDS) for ids in true):
+        shown = {name: first_answer.get(name) for name in IDS}
         yield Finding("I1", f"{first.name} was told {shown}; on the log is {' or '.join(map(str, true))}")
     for call, answer in answers[1:]:
         for name in IDS:
-            if answer.get(name) != told.get(name):
+            if answer.get(name) != first_answer.get(name):
                 text = f"{call.name} was told {name} {answer.get(name)}"
-                yield Finding("I3", f"{text}, {first.name} {told.get(name)}")
+                yield Finding("I3", f"{text}, {first.name} {first_answer.get(name)}")
 
 
 def _ids(command: Command) -> dict[str, Any]:
@@ -126,8 +130,8 @@ def _check_repeats(keyed: Keyed, request: Request, right: bool) -> Iterator[Find
     seen = min(
         (
             call.ended
-            for one in keyed.requests.values()
-            for call, answer in one.resources()
+            for earlier in keyed.requests.values()
+            for call, answer in earlier.resources()
             if answer["state"] != PENDING and call.ended is not None
         ),
         default=float("inf"),
@@ -147,7 +151,7 @@ def _check_repeats(keyed: Keyed, request: Request, right: bool) -> Iterator[Find
 
 
 def _of_nobody(writes: Writes, commands: dict[str, list[Command]]) -> Iterator[Finding]:
-    """Commands in the name of those who asked, that they did not ask for."""
+    """Commands in the name of these clients that they did not send."""
     claimed = {id_ for keyed in writes.keyed.values() for id_ in keyed.ids()}
     ours = {command.actor for id_ in claimed for command in commands[id_]}
     ours |= {("patient", keyed.actor) for keyed in writes.keyed.values() if keyed.actor != STAFF}
@@ -160,20 +164,20 @@ def _of_nobody(writes: Writes, commands: dict[str, list[Command]]) -> Iterator[F
         id_: [
             name
             for name, calls in unclear.items()
-            if all(any(asks(call, command) for call in calls) for command in some)
+            if all(any(asks(call, command) for call in calls) for command in sent)
         ]
-        for id_, some in commands.items()
-        if id_ not in claimed and some[0].actor in ours
+        for id_, sent in commands.items()
+        if id_ not in claimed and sent[0].actor in ours
     }
     owners: dict[Key, str] = {}
     for id_ in keys:
         if not _find_key(id_, keys, owners, set()):
             first = commands[id_][0]
-            yield Finding("I4", f"{first.place} ({first.type} {id_}) was accepted from nobody")
+            yield Finding("I4", f"{first.position} ({first.type} {id_}) was accepted from nobody")
 
 
 def _find_key(id_: str, keys: dict[str, list[Key]], owners: dict[Key, str], tried: set[Key]) -> bool:
-    """Whether there is a key for the id, of which each key makes one; others may have to take another."""
+    """Whether one key can be assigned to each id; another id may have to take another key."""
     for key in keys[id_]:
         if key not in tried:
             tried.add(key)

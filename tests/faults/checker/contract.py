@@ -1,9 +1,9 @@
-"""Answers that the contract does not know: wrong status, wrong code, a missing header."""
+"""Answers that break the contract: wrong status, wrong code, missing header."""
 
 import re
 from collections.abc import Iterable, Iterator
 
-from tests.faults.checker.reading import Reading
+from tests.faults.checker.reads.visibility import Reading
 from tests.faults.checker.records import Finding
 from tests.faults.checker.writes import (
     ACCEPTED,
@@ -16,7 +16,7 @@ from tests.faults.checker.writes import (
     code,
     resource,
 )
-from tests.faults.history import STAFF, Call
+from tests.faults.workload.history import STAFF, Call
 
 NOT_MODIFIED, TOO_MANY, UNAVAILABLE = 304, 429, 503
 AWAY = {"log_unavailable", "store_unavailable", BUSY}
@@ -24,7 +24,7 @@ ABOUT_AN_APPOINTMENT = re.compile(r"/v1/appointments/([0-9a-f-]{36})")
 
 
 def check_contract(reading: Reading, writes: Writes, calls: Iterable[Call]) -> Iterator[Finding]:
-    """Whether each answer is one that there is, where it may be given."""
+    """Findings for each answer whose status or code the contract does not allow there."""
     for call in calls:
         if call.status is None:
             continue
@@ -81,4 +81,4 @@ def _used_for_another(writes: Writes, call: Call) -> bool:
     if keyed is None or len(keyed.requests) < 2:
         return False
     text, ended = asked(call), call.ended or call.started
-    return any(other.first.started < ended for what, other in keyed.requests.items() if what != text)
+    return any(other.first.started < ended for body, other in keyed.requests.items() if body != text)

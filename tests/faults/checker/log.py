@@ -14,30 +14,32 @@ from tests.faults.checker.messages import (
     read_command,
     read_event,
 )
-from tests.faults.checker.records import Finding, Place, Poison, Record
+from tests.faults.checker.records import Finding, Poison, Position, Record
 
-# Where a command can be read but not decided by the code that meets it.
+# Reasons for which a command can be read but not decided.
 HANDLER_ERROR = "handler_error"
-# Of these nobody can tell whose answer it would be.
+# For these, nobody can tell which command an answer would belong to.
 NAMELESS = "bad_header"
 
 
 class Log:
-    """What was asked and decided.
+    """The commands and the decisions.
 
     Attributes:
-        commands: those that can be read, by their place.
-        decisions: each partition's, in its order.
-        decided: the decision of each command's id.
+        commands: those that can be read, by position.
+        decisions: each partition's, in order.
+        decided: the decision of each command id.
     """
 
     def __init__(
         self, commands: Sequence[Record], events: Iterable[Record], poison: Iterable[Poison]
     ) -> None:
         self.findings: list[Finding] = []
-        self.poison = {Place(one.partition, one.offset): one for one in poison}
-        self.records = {Place(one.partition, one.offset): one for one in commands}
-        self.commands: dict[Place, Command] = {}
+        self.poison = {
+            Position(sent_poison.partition, sent_poison.offset): sent_poison for sent_poison in poison
+        }
+        self.records = {Position(record.partition, record.offset): record for record in commands}
+        self.commands: dict[Position, Command] = {}
         self.decisions: dict[int, list[Decision]] = {}
         self.decided: dict[str, Decision] = {}
         self._read_commands()
@@ -58,16 +60,16 @@ class Log:
         self.findings.append(Finding(invariant, text))
 
     def _read_commands(self) -> None:
-        for place, record in self.records.items():
-            poison = self.poison.get(place)
+        for source, record in self.records.items():
+            poison = self.poison.get(source)
             try:
                 command = read_command(record)
             except UnreadableError as error:
                 if poison is None:
-                    self._find("I9", f"{place} is no command, and nobody said so: {error}")
+                    self._find("I9", f"{source} is no command, and nobody said so: {error}")
                 continue
             if poison is None or poison.reason == HANDLER_ERROR:
-                self.commands[place] = command
+                self.commands[source] = command
 
     def _without_repeats(self, records: list[Record]) -> Iterator[Event]:
         kept: dict[int, Record] = {}
@@ -85,7 +87,7 @@ class Log:
                 continue
             if event.sequence != len(kept) + 1:
                 self._find("I5", f"{event} comes after {len(kept)} events: a gap")
-                # What is missing is told once.
+                # A gap is reported once.
                 kept.update((number, record) for number in range(len(kept) + 1, event.sequence))
             kept[event.sequence] = record
             yield event
@@ -94,31 +96,31 @@ class Log:
         self.decisions[partition] = []
         last = -1
         for source, group in groupby(events, key=lambda event: (event.source, event.command_id)):
-            place, some = source[0], list(group)
-            if place.partition != partition:
-                self._find("I5", f"{some[0]} comes from {place}, another partition")
-            if place.offset <= last:
-                self._find("I5", f"{some[0]} comes from {place}, after an event from offset {last}")
-            last = max(last, place.offset)
-            decision = Decision(place, len(self.decisions[partition]), self.commands.get(place), some)
+            origin, caused = source[0], list(group)
+            if origin.partition != partition:
+                self._find("I5", f"{caused[0]} comes from {origin}, another partition")
+            if origin.offset <= last:
+                self._find("I5", f"{caused[0]} comes from {origin}, after an event from offset {last}")
+            last = max(last, origin.offset)
+            decision = Decision(origin, len(self.decisions[partition]), self.commands.get(origin), caused)
             self.decisions[partition].append(decision)
             self._context(decision)
             before = self.decided.setdefault(decision.command_id, decision)
             if before is not decision:
-                self._find("I1", f"{decision} is decided twice: by {before.events[0]} and {some[0]}")
+                self._find("I1", f"{decision} is decided twice: by {before.events[0]} and {caused[0]}")
 
     def _context(self, decision: Decision) -> None:
-        place, command = decision.place, decision.command
-        record = self.records.get(place)
+        source, command = decision.position, decision.command
+        record = self.records.get(source)
         if record is None:
-            self._find("I1", f"{decision.events[0]} comes from {place}, where nobody sent anything")
+            self._find("I1", f"{decision.events[0]} comes from {source}, where nobody sent anything")
             return
-        if command is None or place in self.poison:
+        if command is None or source in self.poison:
             self._only_failed(decision)
         if command is None:
             if command_id_in(record.headers) != decision.command_id:
                 first = decision.events[0]
-                self._find("I9", f"{first} answers {place} in the name of {decision.command_id}")
+                self._find("I9", f"{first} answers {source} in the name of {decision.command_id}")
             return
         for event in decision.events:
             for name, said, true in _said_and_true(event, command):
@@ -126,11 +128,11 @@ class Log:
                     self._find("I5", f"{event} of {decision} has {name} {said}, the command {true}")
 
     def _only_failed(self, decision: Decision) -> None:
-        poison = self.poison.get(decision.place)
+        poison = self.poison.get(decision.position)
         reason = poison.reason if poison else None
         for number, event in enumerate(decision.events):
             if number or (event.type, event.data.get("reason")) != ("CommandFailed", reason):
-                self._find("I9", f"{event} answers {decision.place}, which can only fail ({reason})")
+                self._find("I9", f"{event} answers {decision.position}, which can only fail ({reason})")
 
     def _ids(self) -> None:
         seen: dict[str, Event] = {}
@@ -141,18 +143,18 @@ class Log:
                     self._find("I5", f"{event} has the id of {before}")
 
     def _all_decided(self) -> None:
-        first: dict[tuple[int, str], Place] = {}
-        for place, command in sorted(self.commands.items()):
+        first: dict[tuple[int, str], Position] = {}
+        for source, command in sorted(self.commands.items()):
             decision = self.decided.get(command.id)
             if decision is None:
-                self._find("I1", f"{place} ({command.type} {command.id}) was never decided")
-            begun = first.setdefault((place.partition, command.id), place)
-            if decision is not None and decision.place == place != begun:
+                self._find("I1", f"{source} ({command.type} {command.id}) was never decided")
+            begun = first.setdefault((source.partition, command.id), source)
+            if decision is not None and decision.position == source != begun:
                 self._find("I1", f"{decision} is decided, and not what came first, {begun}")
-        for place, poison in self.poison.items():
-            id_ = command_id_in(self.records[place].headers) if place in self.records else None
+        for source, poison in self.poison.items():
+            id_ = command_id_in(self.records[source].headers) if source in self.records else None
             if id_ is not None and poison.reason != NAMELESS and id_ not in self.decided:
-                self._find("I1", f"{place} ({poison.reason}) has an id, {id_}, and no answer")
+                self._find("I1", f"{source} ({poison.reason}) has an id, {id_}, and no answer")
 
 
 def _content(record: Record) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Commands and events as the contract writes them: CloudEvents in binary mode, JSON inside. Read by hand."""
+"""Commands and events as the contract specifies them (CloudEvents, binary mode, JSON), parsed by hand."""
 
 import json
 from collections.abc import Sequence
@@ -7,26 +7,26 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from tests.faults.checker.records import Place, Record
+from tests.faults.checker.records import Position, Record
 
 PREFIX, VERSION = "clinic.booking.", ".v1"
 COMMAND_TYPES = {
-    *("RegisterDoctor", "UpdateDoctor", "SetWeeklyHours", "BlockTime", "UnblockTime"),
-    *("BookAppointment", "RescheduleAppointment", "CancelAppointment", "RecordOutcome"),
-}
+    "RegisterDoctor", "UpdateDoctor", "SetWeeklyHours", "BlockTime", "UnblockTime",
+    "BookAppointment", "RescheduleAppointment", "CancelAppointment", "RecordOutcome",
+}  # fmt: skip
 ANSWERS = {"CommandConfirmed": "nothing changed", "CommandFailed": "failed"}
 CONFIRMED = "confirmed"
 
 
 class UnreadableError(Exception):
-    """A record that is not what its topic carries."""
+    """A record that does not belong on its topic."""
 
 
 @dataclass(frozen=True, eq=False)
 class Command:
-    """What a record of the commands' topic asks. `actor` is kind and id; `at` the broker's time."""
+    """A command's record. `actor` is kind and id; `at` is the broker's time."""
 
-    place: Place
+    position: Position
     at: datetime
     id: str
     type: str
@@ -37,24 +37,24 @@ class Command:
 
     @property
     def by_patient(self) -> bool:
-        """Whether a patient asks, who is held by notice, horizon and count."""
+        """Whether a patient sent it: notice, horizon and count apply."""
         return self.actor[0] == "patient"
 
     def instant(self, name: str) -> datetime:
-        """A field that is a time."""
+        """A field that is an instant."""
         return instant(self.data[name])
 
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """An event of the topic, its repeats left out. `source` is where its command stands."""
+    """An event of the topic, without repeats. `source` is the position of its command."""
 
     partition: int
     sequence: int
     id: str
     type: str
     command_id: str
-    source: Place
+    source: Position
     key: bytes | None
     data: dict[str, Any]
 
@@ -70,7 +70,7 @@ class Decision:
     by the clients' clock; `clock` is what comes before it, per partition: both are set by `Order`.
     """
 
-    place: Place
+    position: Position
     index: int
     command: Command | None
     events: list[Event]
@@ -88,12 +88,12 @@ class Decision:
 
     @property
     def command_id(self) -> str:
-        """Which command it answers."""
+        """The id of the command that it answers."""
         return self.events[0].command_id
 
     def __str__(self) -> str:
         type_ = self.command.type if self.command else "unreadable"
-        return f"{self.place} ({type_} {self.command_id})"
+        return f"{self.position} ({type_} {self.command_id})"
 
 
 def instant(text: str) -> datetime:
@@ -109,15 +109,15 @@ def broker_time(record: Record) -> datetime:
 
 
 def read_command(record: Record) -> Command:
-    """The command in a record.
+    """Parse a record with a command.
 
     Raises:
-        UnreadableError: it is none.
+        UnreadableError: it is not one.
     """
     attributes, type_, data = _envelope(record)
     try:
         command = Command(
-            Place(record.partition, record.offset),
+            Position(record.partition, record.offset),
             broker_time(record),
             str(UUID(data["command_id"])),
             type_,
@@ -136,10 +136,10 @@ def read_command(record: Record) -> Command:
 
 
 def read_event(record: Record) -> Event:
-    """The event in a record.
+    """Parse a record with an event.
 
     Raises:
-        UnreadableError: it is none.
+        UnreadableError: it is not one.
     """
     attributes, type_, data = _envelope(record)
     try:
@@ -149,7 +149,7 @@ def read_event(record: Record) -> Event:
             attributes["ce_id"],
             type_,
             data["command_id"],
-            Place(data["source"]["partition"], data["source"]["offset"]),
+            Position(data["source"]["partition"], data["source"]["offset"]),
             record.key,
             data,
         )
@@ -162,7 +162,7 @@ def read_event(record: Record) -> Event:
 
 
 def command_id_in(headers: Sequence[tuple[str, bytes | None]]) -> str | None:
-    """The id in the header of a record that need not be a command; None where there is none to be read."""
+    """The command id in the headers of any record; None if there is none that can be read."""
     try:
         return str(UUID((dict(headers).get("ce_id") or b"").decode()))
     except ValueError:

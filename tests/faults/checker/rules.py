@@ -1,10 +1,9 @@
-"""The rules of the book: which outcomes a command can have had, given what its decision can have met.
+"""The booking rules: the outcomes that a command may have, given the states that its decision may have seen.
 
-Mostly one. More where it depends on what another partition did at about that time.
+Usually one; several where it depends on another partition's decisions of about that time.
 """
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from tests.book.model import DAY, Appointment
 from tests.book.practice import MINUTE, Doctor, Span, VisitType, overlap
@@ -22,7 +21,7 @@ def possible_outcomes(world: World, decision: Decision, command: Command) -> set
             return _book(world, decision, command)
         case "RescheduleAppointment" | "CancelAppointment" | "RecordOutcome":
             met = world.states(world.met(command.data["appointment_id"], decision))
-            return {outcome for one in met for outcome in _change(world, decision, command, one)}
+            return {outcome for state in met for outcome in _change(world, decision, command, state)}
         case "RegisterDoctor":
             known = world.practice(command.doctor, decision)
             return {"already_registered" if known else CONFIRMED}
@@ -41,7 +40,7 @@ def possible_outcomes(world: World, decision: Decision, command: Command) -> set
 
 
 def in_the_way(world: World, decision: Decision, command: Command) -> tuple[set[str], set[str]]:
-    """The appointments that time off meets: which certainly, and which perhaps."""
+    """The appointments that conflict with time off: certainly, and possibly."""
     when = command.instant("starts_at"), command.instant("ends_at")
     surely, perhaps = set(), set()
     for taken in world.appointments.with_doctor(command.doctor, when):
@@ -75,6 +74,8 @@ def _change(world: World, decision: Decision, command: Command, met: Appointment
         in_time = {CONFIRMED}
     else:
         code = command.data.get("visit_type") or met.visit_type
+        if (command.doctor, code, command.instant("starts_at")) == (met.doctor, met.visit_type, met.visit[0]):
+            return {NOTHING_CHANGED}
         in_time = _take(world, decision, command, met.patient, code, met)
     if not command.by_patient:
         return in_time
@@ -112,10 +113,10 @@ def _take(
     busy = world.appointments.of_patient(patient, visit)
     outcomes: set[str] = set()
     for reason, found in (("slot_taken", taken), ("patient_busy", busy)):
-        others = [one for one in found if one.id != moving_id and world.perhaps_taken(one, decision)]
+        others = [other for other in found if other.id != moving_id and world.perhaps_taken(other, decision)]
         if others:
             outcomes.add(reason)
-        if any(world.surely_taken(one, decision) for one in others):
+        if any(world.surely_taken(other, decision) for other in others):
             return outcomes
     stays = moving is not None and moving.doctor == command.doctor
     if command.by_patient and not stays:
@@ -126,12 +127,12 @@ def _take(
 def _counted(world: World, decision: Decision, command: Command, patient: str, doctor: Doctor) -> set[str]:
     limit = doctor.policy.max_active_per_patient
     found = [
-        one
-        for one in world.appointments.of_both(patient, command.doctor)
-        if one.state.visit[0] > command.at and one.id != command.data["appointment_id"]
+        taken
+        for taken in world.appointments.of_both(patient, command.doctor)
+        if taken.state.visit[0] > command.at and taken.id != command.data["appointment_id"]
     ]
-    most = len({one.id for one in found if world.perhaps_taken(one, decision)})
-    least = len({one.id for one in found if world.surely_taken(one, decision)})
+    most = len({taken.id for taken in found if world.perhaps_taken(taken, decision)})
+    least = len({taken.id for taken in found if world.surely_taken(taken, decision)})
     return ({"too_many_active"} if most >= limit else set()) | ({CONFIRMED} if least < limit else set())
 
 
@@ -143,7 +144,7 @@ def spans(starts: datetime, kind: VisitType) -> tuple[Span, Span]:
 
 
 def why_not_then(doctor: Doctor, starts: datetime, now: datetime, by_patient: bool) -> str | None:
-    """What the clock has against it."""
+    """The reason against a time by the clock alone."""
     if starts <= now:
         return "in_the_past"
     if by_patient and starts < now + doctor.policy.min_notice_minutes * MINUTE:
@@ -154,15 +155,10 @@ def why_not_then(doctor: Doctor, starts: datetime, now: datetime, by_patient: bo
 
 
 def why_not_here(doctor: Doctor, starts: datetime, kind: VisitType) -> str | None:
-    """What the doctor's hours and time off have against it."""
+    """The reason against a time by the doctor's hours and time off."""
     visit = starts, starts + kind.minutes * MINUTE
-    openings = doctor.openings(starts.astimezone(ZoneInfo(doctor.time_zone)).date())
-    around = [opening for opening in openings if opening[0] <= visit[0] and visit[1] <= opening[1]]
-    if not around:
-        return "outside_hours"
-    step = doctor.policy.slot_minutes * MINUTE
-    if all((starts - opens) % step != timedelta() for opens, _ in around):
-        return "not_a_slot"
+    if why := doctor.why_not_within(*visit):
+        return why
     if any(overlap(visit, away) for away in doctor.time_off.values()):
         return "in_time_off"
     return None
@@ -179,10 +175,10 @@ def _block(world: World, decision: Decision, command: Command) -> set[str]:
 
 def _hours_overlap(command: Command) -> bool:
     hours = [hours_of(written) for written in command.data["hours"]]
-    for number, one in enumerate(hours):
+    for number, entry in enumerate(hours):
         for other in hours[:number]:
-            at_once = one.starts < other.ends and other.starts < one.ends
-            first, last = max(one.valid_from, other.valid_from), min(one.valid_until, other.valid_until)
-            if one.weekday == other.weekday and at_once and first <= last:
+            at_once = entry.starts < other.ends and other.starts < entry.ends
+            first, last = max(entry.valid_from, other.valid_from), min(entry.valid_until, other.valid_until)
+            if entry.weekday == other.weekday and at_once and first <= last:
                 return True
     return False

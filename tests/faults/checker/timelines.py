@@ -1,4 +1,4 @@
-"""What became of each doctor and each appointment, event after event; and which times were taken when."""
+"""The states of each doctor and each appointment, event by event, and which times were taken when."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -9,19 +9,19 @@ from itertools import pairwise
 from typing import Any
 
 from tests.book.model import Appointment
-from tests.book.practice import MINUTE, Doctor, Hours, Policy, Span, VisitType, overlap
+from tests.book.practice import DAY_END, MINUTE, Doctor, Hours, Policy, Span, VisitType, overlap
 from tests.faults.checker.messages import Decision, Event, instant
 from tests.faults.checker.records import Finding
 
 CHANGES_OF_AN_APPOINTMENT = {
-    *("AppointmentBooked", "AppointmentRescheduled", "AppointmentCancelled", "OutcomeRecorded")
-}
+    "AppointmentBooked", "AppointmentRescheduled", "AppointmentCancelled", "OutcomeRecorded",
+}  # fmt: skip
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Practice:
-    """A doctor at some time. `shown` are the values that clients see, `hours` the weekly hours as written."""
+    """A doctor at one time. `shown` are the values that clients see, `hours` the weekly hours as sent."""
 
     doctor: Doctor
     shown: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Practice:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What a decision made of a doctor or an appointment."""
+    """A decision's effect on a doctor."""
 
     decision: Decision
     event: Event
@@ -39,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What a decision made of an appointment."""
+    """A decision's effect on an appointment."""
 
     decision: Decision
     event: Event
@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """A time that a booked appointment took, from one decision until another, or for good."""
+    """The time of a booked appointment, from one decision until another, or for good."""
 
     id: str
     state: Appointment
@@ -61,27 +61,29 @@ class Doctors:
 
     def __init__(self, decisions: Mapping[int, list[Decision]]) -> None:
         self.changes: dict[str, list[Change]] = defaultdict(list)
-        for some in decisions.values():
-            for decision in some:
+        for in_order in decisions.values():
+            for decision in in_order:
                 for event in decision.events:
                     self._follow(decision, event)
         self._indexes = {
             id_: [change.decision.index for change in changes] for id_, changes in self.changes.items()
         }
-        self._partitions = {id_: changes[0].decision.place.partition for id_, changes in self.changes.items()}
+        self._partitions = {
+            id_: changes[0].decision.position.partition for id_, changes in self.changes.items()
+        }
 
     def partition(self, id_: str) -> int | None:
-        """Where the doctor's commands are; None for one who was never registered."""
+        """The partition of the doctor's commands; None for a doctor that was never registered."""
         return self._partitions.get(id_)
 
     def at(self, id_: str, decision: Decision) -> Practice | None:
-        """The doctor as a decision of the same partition met it."""
-        place = bisect_left(self._indexes.get(id_, []), decision.index)
-        return self.changes[id_][place - 1].state if place else None
+        """The doctor as a decision of the same partition saw it."""
+        count = bisect_left(self._indexes.get(id_, []), decision.index)
+        return self.changes[id_][count - 1].state if count else None
 
     def _follow(self, decision: Decision, event: Event) -> None:
         data = event.data
-        # Of a doctor who was never registered there are refusals alone.
+        # A doctor that was never registered has refusals only.
         id_ = str(data.get("doctor_id"))
         changes = self.changes.get(id_, [])
         before = changes[-1].state if changes else None
@@ -110,8 +112,8 @@ class Appointments:
         self.findings: list[Finding] = []
         self.steps: dict[str, list[Step]] = {}
         found: dict[str, list[tuple[Decision, Event]]] = defaultdict(list)
-        for some in decisions.values():
-            for decision in some:
+        for in_order in decisions.values():
+            for decision in in_order:
                 for event in decision.events:
                     if event.type in CHANGES_OF_AN_APPOINTMENT:
                         found[event.data["appointment_id"]].append((decision, event))
@@ -127,12 +129,12 @@ class Appointments:
     def edges(self) -> Iterator[tuple[Decision, Decision]]:
         """A version comes after the one before."""
         for steps in self.steps.values():
-            for one, other in pairwise(steps):
-                if one.decision is not other.decision:
-                    yield one.decision, other.decision
+            for earlier, later in pairwise(steps):
+                if earlier.decision is not later.decision:
+                    yield earlier.decision, later.decision
 
     def with_doctor(self, doctor: str, occupied: Span) -> Iterator[Taken]:
-        """Whose occupied time overlaps, whenever that was."""
+        """Times of the doctor's appointments, at any moment, that overlap with the period."""
         for day in _days(occupied):
             for taken in self._taken_by_doctor.get((doctor, day), ()):
                 first = max(taken.state.occupied[0], occupied[0]).date()
@@ -140,7 +142,7 @@ class Appointments:
                     yield taken
 
     def of_patient(self, patient: str, visit: Span) -> Iterator[Taken]:
-        """Whose visit overlaps, whenever that was."""
+        """Times of the patient's visits, at any moment, that overlap with the period."""
         for day in _days(visit):
             for taken in self._taken_by_patient.get((patient, day), ()):
                 first = max(taken.state.visit[0], visit[0]).date()
@@ -152,9 +154,9 @@ class Appointments:
         return self._taken_of.get((patient, doctor), [])
 
     def all_taken(self) -> Iterator[Taken]:
-        """All times that ever were taken."""
-        for some in self._taken_of.values():
-            yield from some
+        """All times that were ever taken."""
+        for times in self._taken_of.values():
+            yield from times
 
     def _index(self) -> None:
         for id_, steps in self.steps.items():
@@ -202,7 +204,7 @@ def _placed(decision: Decision, event: Event, doctors: Doctors, before: Appointm
     visit = instant(data["starts_at"]), instant(data["ends_at"])
     practice = doctors.at(data["doctor_id"], decision)
     kind = practice.doctor.visit_type(data["visit_type"]) if practice else None
-    # By the doctor's buffers as they were, whatever the event says of it.
+    # With the doctor's buffers at that time, whatever the event says.
     around = (kind.buffer_before_minutes, kind.buffer_after_minutes) if kind else (0, 0)
     return Appointment(
         doctor=data["doctor_id"],
@@ -229,12 +231,12 @@ def _registered(data: Mapping[str, Any], before: Practice | None) -> Practice:
 
 
 def hours_of(written: Mapping[str, Any]) -> Hours:
-    """Weekly hours as they are written in a command, an event or a read."""
+    """Weekly hours as in a command, an event or a read."""
     first, last = written.get("valid_from"), written.get("valid_until")
     return Hours(
         written["weekday"],
         time.fromisoformat(written["starts"]),
-        time.fromisoformat(written["ends"]),
+        DAY_END if written["ends"] == "24:00" else time.fromisoformat(written["ends"]),
         date.fromisoformat(first) if first else date.min,
         date.fromisoformat(last) if last else date.max,
     )

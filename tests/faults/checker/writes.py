@@ -1,4 +1,4 @@
-"""The writes of a history, by who asked with which key; and whether a command is what they asked."""
+"""The writes of a history, by caller and key, and whether a command is what was requested."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.faults.checker.messages import Command, instant
-from tests.faults.history import STAFF, Call, History
+from tests.faults.workload.history import STAFF, Call, History
 
 OK, ACCEPTED, NOT_FOUND, UNPROCESSABLE = 200, 202, 404, 422
 NEVER_CLEAR = {None, 500, 502, 503, 504}
@@ -28,17 +28,17 @@ _ROUTES = (
     ("DELETE", f"/v1/doctors/{_ID}/time-off/{_ID}", "UnblockTime", ("doctor_id", "time_off_id")),
 )
 ROUTES = [(method, re.compile(path), type_, names) for method, path, type_, names in _ROUTES]
-# Without these nothing can be said of a command resource.
+# Without these fields a command resource cannot be checked.
 NEEDED = {"command_id", "state", "submitted_at"}
-# Sealed before it gets onto the log.
+# Encrypted before it reaches the log.
 SEALED = {"reason", "note"}
-# Without a default: there if it was asked for.
+# Without a default: present if it was sent.
 OPTIONAL = {"reason", "outcome"}
 
 
 @dataclass
 class Request:
-    """One body under one key, however often it was sent; and the answers and status reads about it."""
+    """One body under one key, however often it was sent, with its answers and status reads."""
 
     actor: str
     key: str
@@ -51,28 +51,30 @@ class Request:
         return self.calls[0]
 
     def resources(self) -> Iterator[tuple[Call, dict[str, Any]]]:
-        """The command resources that were answered."""
+        """The command resources in the answers."""
         for call in (*self.calls, *self.reads):
             if (answer := resource(call)) is not None:
                 yield call, answer
 
     @property
     def unclear(self) -> bool:
-        """Whether something that was sent may have been accepted although nobody said what it is."""
+        """Whether it may have been accepted although no answer says so."""
         return any(map(_unclear, self.calls))
 
 
 @dataclass
 class Keyed:
-    """All that was asked with one key by one actor."""
+    """All requests of one caller with one key."""
 
     actor: str
     key: str
     requests: dict[str, Request] = field(default_factory=dict)
 
     def ids(self) -> set[str]:
-        """The command's id, as answered: one, or none yet."""
-        return {answer["command_id"] for one in self.requests.values() for _, answer in one.resources()}
+        """The command's id in the answers: one, or none yet."""
+        return {
+            answer["command_id"] for request in self.requests.values() for _, answer in request.resources()
+        }
 
     def calls(self) -> Iterator[Call]:
         """All calls with it."""
@@ -81,7 +83,7 @@ class Keyed:
 
 
 class Writes:
-    """The history by key, and by receipt."""
+    """The history's writes by key and by receipt."""
 
     def __init__(self, history: History) -> None:
         self.keyed: dict[tuple[str, str], Keyed] = {}
@@ -105,7 +107,7 @@ class Writes:
                 yield keyed, request
 
     def decided_between(self) -> dict[str, tuple[float, float]]:
-        """For each command id: not before it was first sent, nor after somebody first saw it decided."""
+        """For each command id: not before it was first sent, nor after a client first saw it decided."""
         known: dict[str, tuple[float, float]] = {}
         for keyed in self.keyed.values():
             earliest = min(call.started for call in keyed.calls())
@@ -131,12 +133,12 @@ class Writes:
 
 
 def code(call: Call) -> str | None:
-    """The code of a problem; None where the answer is none."""
+    """The code of a problem; None for any other answer."""
     return call.answer.get("code") if isinstance(call.answer, dict) else None
 
 
 def resource(call: Call) -> dict[str, Any] | None:
-    """The command resource that was answered; None where the answer is none."""
+    """The command resource in the answer; None for any other answer."""
     answer = call.answer
     readable = call.status in (OK, ACCEPTED) and isinstance(answer, dict) and answer.keys() >= NEEDED
     return answer if readable else None
@@ -145,17 +147,17 @@ def resource(call: Call) -> dict[str, Any] | None:
 def _unclear(call: Call) -> bool:
     if call.status in (OK, ACCEPTED):
         return resource(call) is None
-    # Busy is said before anything is sent to the log.
+    # An overloaded partition is reported before anything is sent to the log.
     return call.status in NEVER_CLEAR and code(call) != BUSY
 
 
 def asked(call: Call) -> str:
-    """What the call asks, as a text that is the same for the same."""
+    """The call's request as a text, equal for equal requests."""
     return f"{call.method} {call.path} {json.dumps(call.body, sort_keys=True)}"
 
 
 def asks(call: Call, command: Command) -> bool:
-    """Whether the command on the log is what the call asks, in the name of whom."""
+    """Whether the command on the log is the call's request, in the caller's name."""
     if command.actor[0] != (STAFF if call.actor == STAFF else "patient"):
         return False
     if command.actor[0] != STAFF and command.actor[1] != call.actor:
@@ -175,27 +177,27 @@ def asks(call: Call, command: Command) -> bool:
 
 
 def _has(command: Command, wanted: dict[str, Any]) -> bool:
-    # Sealed text is there or is not; what stands in it is not for everyone.
+    # Encrypted text is only known to be present or absent.
     sealed = set() if command.type == "CancelAppointment" else SEALED
     for name in sealed | OPTIONAL | wanted.keys():
-        there, value = command.data.get(name), wanted.get(name)
+        actual, value = command.data.get(name), wanted.get(name)
         if name in sealed or value is None:
-            if name in sealed | OPTIONAL and (there is None) != (value is None):
+            if name in sealed | OPTIONAL and (actual is None) != (value is None):
                 return False
-        elif not _covers(there, value):
+        elif not _covers(actual, value):
             return False
     return True
 
 
-def _covers(there: Any, wanted: Any) -> bool:
-    """Whether what is there has all that is wanted; defaults may have come to it."""
-    if isinstance(wanted, dict) and isinstance(there, dict):
-        return all(_covers(there.get(name), value) for name, value in wanted.items())
-    if isinstance(wanted, list) and isinstance(there, list):
-        return len(wanted) == len(there) and all(map(_covers, there, wanted))
-    if isinstance(wanted, str) and isinstance(there, str) and there != wanted:
-        return _instant(there) is not None and _instant(there) == _instant(wanted)
-    return bool(there == wanted)
+def _covers(actual: Any, wanted: Any) -> bool:
+    """Whether the actual value has everything that is wanted; it may have defaults as well."""
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        return all(_covers(actual.get(name), value) for name, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(actual, list):
+        return len(wanted) == len(actual) and all(map(_covers, actual, wanted))
+    if isinstance(wanted, str) and isinstance(actual, str) and actual != wanted:
+        return _instant(actual) is not None and _instant(actual) == _instant(wanted)
+    return bool(actual == wanted)
 
 
 def _instant(text: str) -> datetime | None:

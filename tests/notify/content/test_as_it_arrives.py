@@ -1,4 +1,4 @@
-"""What patients get over SMTP: one entry in the calendar through every change, and a link that works."""
+"""Mails as patients receive them: one calendar entry through every change, and a link that works."""
 
 import email
 import email.policy
@@ -15,7 +15,7 @@ from icalendar import Calendar
 from notifier.main import running_notifier
 from tests.clinic import Clinic, instant
 from tests.http.asking import booked, cancel, get, reschedule
-from tests.notify.smtp_server import SmtpServer
+from tests.notify.channels.smtp_server import SmtpServer
 from tests.unit.notifier.content.writing import calendar, person, plain
 from tests.waiting import until_async
 
@@ -24,7 +24,7 @@ NAME = 'Zoë "=?utf-8?q?=0D=0A?=" <b>Weiß</b>, née O’Brien'
 
 @dataclass(frozen=True)
 class Post:
-    """A clinic, and the server that its mails arrive at."""
+    """A clinic, and the server that receives its mails."""
 
     clinic: Clinic
     smtp: SmtpServer
@@ -35,7 +35,7 @@ class Post:
         return email.message_from_string(mails[count - 1].content, policy=email.policy.default)
 
     async def falls_due(self, hours_before: int) -> None:
-        """Time goes on until reminders are due."""
+        """Let time pass until reminders are due."""
         shifted = await self.clinic.postgres.execute(
             """
             UPDATE notify.notifications n
@@ -62,7 +62,7 @@ async def post(clinic: Clinic, tmp_path: Path) -> AsyncIterator[Post]:
 
 
 async def entry(clinic: Clinic, path: str) -> Any:
-    """The appointment's entry as the ingress gives it."""
+    """The appointment's calendar entry from the ingress."""
     response = await clinic.http.get(f"{path}/calendar.ics", headers=clinic.staff)
     whole: Any = Calendar.from_ical(response.content)
     [event] = whole.walk("VEVENT")
@@ -71,16 +71,16 @@ async def entry(clinic: Clinic, path: str) -> Any:
 
 async def test_an_invitation_follows_its_appointment(post: Post) -> None:
     clinic = post.clinic
-    patient, one = await clinic.patient(), await clinic.doctor()
-    two = await clinic.doctor(name="Dr. Two", time_zone="Asia/Kathmandu")
+    patient, old_doctor = await clinic.patient(), await clinic.doctor()
+    new_doctor = await clinic.doctor(name="Dr. Two", time_zone="Asia/Kathmandu")
     await clinic.http.patch("/v1/me", headers=patient.headers, json={"name": NAME})
-    near, far = await clinic.slots(one), await clinic.slots(two)
+    near, far = await clinic.slots(old_doctor), await clinic.slots(new_doctor)
 
-    path = await booked(clinic, patient.headers, one, near[0])
+    path = await booked(clinic, patient.headers, old_doctor, near[0])
     mails, entries = [await post.mail(1)], [await entry(clinic, path)]
     await reschedule(clinic, path, patient.headers, near[8])
     mails, entries = [*mails, await post.mail(2)], [*entries, await entry(clinic, path)]
-    await reschedule(clinic, path, patient.headers, far[16], doctor_id=two)
+    await reschedule(clinic, path, patient.headers, far[16], doctor_id=new_doctor)
     mails, entries = [*mails, await post.mail(3)], [*entries, await entry(clinic, path)]
     await cancel(clinic, path, clinic.staff)
     mails, entries = [*mails, await post.mail(4)], [*entries, await entry(clinic, path)]
@@ -101,7 +101,7 @@ async def test_an_invitation_follows_its_appointment(post: Post) -> None:
         assert plain(mail).startswith(f"Hello {NAME},")
         assert person(mail, "To")[0] == NAME
     assert "Nepal Time (UTC+05:45)" in plain(mails[2])
-    assert "cancelled by our staff" in plain(mails[3])
+    assert "cancelled by the clinic" in plain(mails[3])
 
 
 async def test_a_reminders_link_ends_reminders(post: Post) -> None:
@@ -110,7 +110,7 @@ async def test_a_reminders_link_ends_reminders(post: Post) -> None:
     await clinic.http.patch("/v1/me", headers=patient.headers, json={"language": "de"})
     at = max(await clinic.slots(doctor), key=datetime.fromisoformat)
     await booked(clinic, patient.headers, doctor, at)
-    assert plain(await post.mail(1)).startswith("Guten Tag,\n\nIhr Termin ist gebucht.")
+    assert plain(await post.mail(1)).startswith("Guten Tag,\n\nIhr Termin ist bestätigt.")
     await post.falls_due(24)
     reminder = await post.mail(2)
     link = reminder["List-Unsubscribe"]
@@ -135,12 +135,12 @@ async def test_a_reminders_link_ends_reminders(post: Post) -> None:
     await until_async(dropped, "the second reminder is dropped", 60)
     assert len(post.smtp.mails) == 2
     await cancel(clinic, await upcoming(clinic, patient.headers), patient.headers)
-    assert plain(await post.mail(3)).startswith("Guten Tag,\n\nIhr Termin ist abgesagt"), (
-        "the rest is still told"
+    assert plain(await post.mail(3)).startswith("Guten Tag,\n\nIhr Termin wurde wie gewünscht abgesagt"), (
+        "all other mails are still sent"
     )
 
 
 async def upcoming(clinic: Clinic, who: dict[str, str]) -> str:
-    """The path of the one appointment."""
-    [one] = (await get(clinic.http, "/v1/appointments", who))["items"]
-    return f"/v1/appointments/{one['id']}"
+    """The path of the only appointment."""
+    [appointment] = (await get(clinic.http, "/v1/appointments", who))["items"]
+    return f"/v1/appointments/{appointment['id']}"

@@ -1,4 +1,4 @@
-"""Letters in a browser: nothing is cut off at any width, and all of it can be read, by day and by night."""
+"""Mails in a browser: nothing is cut off at any width, and all of it is legible, in light and dark mode."""
 
 import json
 import shutil
@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from notifier.content import Kind
-from tests.unit.notifier.content.writing import ADA, KATHMANDU, html, letter, mailed, visit
+from tests.unit.notifier.content.writing import ADA, KATHMANDU, html, mailed, notification, visit
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=2000"),
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=2000",
     "--window-size=1100,1000",
-]
+]  # fmt: skip
 NIGHT = "--blink-settings=preferredColorScheme=0"
 TIMEOUT_S = 120
 PHONE, DESKTOP = 320, 1000
@@ -29,16 +29,16 @@ SIZE_MIN_PX, TARGET_MIN_PX = 14, 24
 """The latter is success criterion 2.5.8 (AA), for what is no part of a sentence."""
 
 LONG = replace(ADA, name="Ada " + "Wolfeschlegelsteinhausenbergerdorff" * 4)
-LETTERS = {
-    **{kind.value: letter(kind, language="de") for kind in Kind},
-    "long": letter(
+NOTIFICATIONS = {
+    **{kind.value: notification(kind, language="de") for kind in Kind},
+    "long": notification(
         Kind.RESCHEDULE,
         visit(doctor_name="W" * 200, visit_type_name="ß" * 200, time_zone=KATHMANDU, version=2),
         recipient=LONG,
     ),
 }
 
-# A window of Chromium has some width at least, a frame any. Colours are blended as they are painted.
+# A window of Chromium has a minimum width, a frame has none. Colours are blended as they are painted.
 MEASURE = """
 const report = {};
 const frame = document.querySelector("iframe");
@@ -83,7 +83,7 @@ PAGE = """<!doctype html>
 
 
 def rendered(document: str, width: int, night: bool, directory: Path) -> dict[str, Any]:
-    """What a browser makes of the document in a window of this width."""
+    """The document as a browser renders it in a window of this width."""
     assert CHROMIUM is not None
     measure = MEASURE.replace("DOCUMENT", json.dumps(document).replace("</", "<\\/"))
     page = directory / "page.html"
@@ -96,23 +96,23 @@ def rendered(document: str, width: int, night: bool, directory: Path) -> dict[st
         timeout=TIMEOUT_S,
         check=True,
     )
-    told = unescape(run.stdout.partition("<output>")[2].partition("</output>")[0])
-    report: dict[str, Any] = json.loads(told)
+    output = unescape(run.stdout.partition("<output>")[2].partition("</output>")[0])
+    report: dict[str, Any] = json.loads(output)
     return report
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("night", [False, True], ids=["day", "night"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize("name", LETTERS)
-def test_a_letter_can_be_read(name: str, width: int, night: bool, tmp_path: Path) -> None:
-    mail = mailed(LETTERS[name])
+@pytest.mark.parametrize("name", NOTIFICATIONS)
+def test_a_notification_can_be_read(name: str, width: int, night: bool, tmp_path: Path) -> None:
+    mail = mailed(NOTIFICATIONS[name])
 
     report = rendered(html(mail), width, night, tmp_path)
 
     assert report["night"] is night
-    assert (report["page"] < 0.1) is night, "the page is dark at night"
-    assert report["width"] <= width, "nobody has to scroll sideways"
+    assert (report["page"] < 0.1) is night, "the page is dark in dark mode"
+    assert report["width"] <= width, "no horizontal scrolling"
     texts = report["texts"]
     assert len(texts) > 5
     for text in texts:

@@ -1,4 +1,4 @@
-"""What the trail keeps of an event: all that its contract names, in canonical form, and nothing personal."""
+"""An event's audit entry: all that its contract names, in canonical form, and nothing personal."""
 
 import json
 from types import SimpleNamespace
@@ -10,13 +10,13 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.chain import ChainEnd, entry_hash, first_hash
-from auditor.entries import Entry, booking_entry, request_id
-from auditor.security import security_entry
+from auditor.chain.hash_chain import ChainEnd, entry_hash, first_hash
+from auditor.entries.booking import Entry, booking_entry, request_id
+from auditor.entries.security import security_entry
 from contracts.audit import Chain, Content, canonical
-from contracts.envelope import Event
+from contracts.cloudevents import Event
 from contracts.events import Fact
-from contracts.security import SecurityEvent
+from contracts.security import LoginSucceeded, SecurityEvent
 from tests.unit.contracts.examples import (
     APPOINTMENT,
     CHECKUP,
@@ -41,7 +41,7 @@ by_security_name = pytest.mark.parametrize("event", SECURITY_EXAMPLES, ids=lambd
 
 
 def record(topic: str) -> Any:
-    """As much of a record as an entry is about."""
+    """The parts of a record that its entry uses."""
     return SimpleNamespace(topic=topic, partition=11, offset=42, headers=HEADERS)
 
 
@@ -50,8 +50,8 @@ def entry(fact: Fact, **changed: Any) -> Entry:
     return booking_entry(event, record("booking.events.v1"), "booking.commands.v1")
 
 
-def said(one: Entry) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(one.content)
+def said(entry: Entry) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(entry.content)
     return content
 
 
@@ -64,7 +64,7 @@ def security_example(name: str) -> SecurityEvent:
 
 
 @by_name
-def test_the_content_is_the_contracts_and_canonical(fact: Fact) -> None:
+def test_the_content_follows_the_contract_and_is_canonical(fact: Fact) -> None:
     content = entry(fact).content
 
     Content.model_validate_json(content)
@@ -72,32 +72,48 @@ def test_the_content_is_the_contracts_and_canonical(fact: Fact) -> None:
 
 
 @by_name
-def test_nothing_personal_gets_in(fact: Fact) -> None:
+def test_it_contains_nothing_personal(fact: Fact) -> None:
     assert [text for text in PERSONAL if text in entry(fact).content.decode()] == []
 
 
 @by_security_name
-def test_the_same_of_security_events(event: SecurityEvent) -> None:
-    one = security_entry(event, record("security.events.v1"))
+def test_so_do_entries_of_security_events(event: SecurityEvent) -> None:
+    kept = security_entry(event, record("security.events.v1"))
 
-    content = Content.model_validate_json(one.content)
-    assert one.content == rfc8785.dumps(json.loads(one.content))
-    assert content.action == one.action == type(event).__name__
+    content = Content.model_validate_json(kept.content)
+    assert kept.content == rfc8785.dumps(json.loads(kept.content))
+    assert content.action == kept.action == type(event).__name__
     assert content.event.id == event.event_id
     assert (content.event.sequence, content.source) == (None, None)
 
 
+def test_a_login_names_its_passkey_if_there_was_one() -> None:
+    login = security_example("LoginSucceeded")
+    assert isinstance(login, LoginSucceeded)
+    by_code = login.model_copy(update={"passkey_id": None})
+
+    effects = [
+        said(security_entry(event, record("security.events.v1")))["effect"] for event in (login, by_code)
+    ]
+
+    ids = {"challenge_id": str(login.challenge_id), "family_id": str(login.family_id)}
+    assert effects == [
+        {"after": ids | {"passkey_id": str(login.passkey_id)}, "before": None},
+        {"after": ids, "before": None},
+    ]
+
+
 @by_name
-def test_the_columns_are_what_the_content_says(fact: Fact) -> None:
-    one = entry(fact)
-    content = Content.model_validate_json(one.content)
+def test_the_columns_equal_the_content(fact: Fact) -> None:
+    kept = entry(fact)
+    content = Content.model_validate_json(kept.content)
 
     about = (content.about.doctor_id, content.about.appointment_id, content.about.patient_id)
     who = (content.at, content.action, content.actor.kind, content.actor.id)
-    assert one[:-1] == (*who, *about, content.command_id)
+    assert kept[:-1] == (*who, *about, content.command_id)
 
 
-def test_where_an_entry_comes_from() -> None:
+def test_an_entry_names_its_source() -> None:
     content = said(entry(example("AppointmentBooked")))
 
     assert content["event"] == {
@@ -128,7 +144,7 @@ def test_before_and_after() -> None:
     assert cancelled["after"]["cancelled_by"] == "clinic"
 
 
-def test_a_code_that_somebody_chose_freely_is_left_out() -> None:
+def test_a_free_text_code_is_left_out() -> None:
     cancelled = example("AppointmentCancelled").model_copy(update={"cancel_reason": "jane-roe-has-hiv"})
     exported = security_example("AuditExported").model_copy(update={"action": "JaneRoeHasHiv"})
 
@@ -136,7 +152,7 @@ def test_a_code_that_somebody_chose_freely_is_left_out() -> None:
     assert "Jane" not in security_entry(exported, record("security.events.v1")).content.decode()
 
 
-def test_a_change_of_a_profile_says_which_fields() -> None:
+def test_a_change_of_a_profile_names_the_fields() -> None:
     content = said(security_entry(security_example("PatientChanged"), record("security.events.v1")))
 
     assert content["effect"]["after"] == {
@@ -145,17 +161,17 @@ def test_a_change_of_a_profile_says_which_fields() -> None:
     assert content["about"]["patient_id"] == str(PATIENT)
 
 
-def test_a_refusal_says_why_and_changes_nothing() -> None:
+def test_a_refusal_has_its_reason_and_changes_nothing() -> None:
     content = said(entry(example("CommandRefused")))
 
     assert (content["reason"], content["count"], content["effect"]) == ("conflicts_with_bookings", 3, None)
 
 
-def test_a_reason_for_a_visit_is_no_reason_of_a_refusal() -> None:
+def test_a_reason_for_a_visit_is_not_a_reason_of_a_refusal() -> None:
     assert said(entry(example("AppointmentBooked")))["reason"] is None
 
 
-def test_a_command_type_that_is_no_name_is_left_out() -> None:
+def test_an_invalid_command_type_is_left_out() -> None:
     assert said(entry(example("CommandFailed"), command_type="Ada Lovelace, Berlin"))["command_type"] is None
 
 
@@ -172,7 +188,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text("abcXYZ_019", max_size=5), json_values))
-def test_canonical_is_rfc_8785(value: dict[str, Any]) -> None:
+def test_the_canonical_form_is_rfc_8785(value: dict[str, Any]) -> None:
     try:
         expected = rfc8785.dumps(value)
     except rfc8785.CanonicalizationError:  # lone surrogates
@@ -186,10 +202,10 @@ def test_a_chain_is_bound_to_its_name_its_partition_and_its_order() -> None:
     firsts = {first_hash(chain, partition) for chain in Chain for partition in range(12)}
     assert len(firsts) == 24
     end = ChainEnd.empty(Chain.BOOKING, 3)
-    one, two = end.append(b"one"), end.append(b"two")
+    first, second = end.append(b"one"), end.append(b"two")
 
-    assert one == entry_hash(first_hash(Chain.BOOKING, 3), b"one")
-    assert (two, end.last_hash, end.size) == (entry_hash(one, b"two"), two, 2)
+    assert first == entry_hash(first_hash(Chain.BOOKING, 3), b"one")
+    assert (second, end.last_hash, end.size) == (entry_hash(first, b"two"), second, 2)
 
 
 def test_nobody_is_an_actor_without_an_id() -> None:
@@ -197,6 +213,6 @@ def test_nobody_is_an_actor_without_an_id() -> None:
         update={"actor": None, "occurred_at": NOW, "event_id": UUID(int=1)}
     )
 
-    one = security_entry(nobody, record("security.events.v1"))
+    kept = security_entry(nobody, record("security.events.v1"))
 
-    assert (one.actor_kind, one.actor_id) == ("nobody", None)
+    assert (kept.actor_kind, kept.actor_id) == ("nobody", None)

@@ -1,4 +1,4 @@
-"""Merkle trees, held against RFC 9162 as it is written there, and against known trees."""
+"""Merkle trees compared with the definitions of RFC 9162 and with known trees."""
 
 from hashlib import sha256
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.merkle import (
+from auditor.chain.merkle import (
     Roots,
     Stretch,
     Tree,
@@ -17,13 +17,19 @@ from auditor.merkle import (
 )
 
 LEAVES = [
-    bytes.fromhex(one)
-    for one in (
-        *("", "00", "10", "2021", "3031", "40414243", "5051525354555657"),
+    bytes.fromhex(text)
+    for text in (
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
         "606162636465666768696a6b6c6d6e6f",
     )
 ]
-# Those of the reference implementation of Certificate Transparency.
+# From the reference implementation of Certificate Transparency.
 ROOTS = {
     0: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     1: "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -76,7 +82,7 @@ def test_a_tree_that_grew_is_the_tree_of_its_leaves(leaves: list[bytes]) -> None
 
 
 @given(values, st.data())
-def test_a_tree_goes_on_from_its_frontier(leaves: list[bytes], data: st.DataObject) -> None:
+def test_a_tree_can_be_continued_from_its_frontier(leaves: list[bytes], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(leaves)))
     tree = Tree(at, tree_of(leaves[:at]).frontier())
     for leaf in leaves[at:]:
@@ -86,7 +92,7 @@ def test_a_tree_goes_on_from_its_frontier(leaves: list[bytes], data: st.DataObje
 
 
 @given(values, st.data())
-def test_every_leaf_can_be_proven_and_no_other(leaves: list[bytes], data: st.DataObject) -> None:
+def test_only_leaves_of_the_tree_have_proofs(leaves: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(leaves) - 1))
     path, root, size = proof(inclusion_stretches(index, len(leaves)), leaves), mth(leaves), len(leaves)
 
@@ -100,7 +106,7 @@ def test_every_leaf_can_be_proven_and_no_other(leaves: list[bytes], data: st.Dat
 
 
 @given(values, st.data())
-def test_every_beginning_can_be_proven_and_no_other(leaves: list[bytes], data: st.DataObject) -> None:
+def test_only_beginnings_of_the_tree_have_proofs(leaves: list[bytes], data: st.DataObject) -> None:
     size = len(leaves)
     old_size = data.draw(st.integers(1, size))
     old_root, root = mth(leaves[:old_size]), mth(leaves)

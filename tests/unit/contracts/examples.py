@@ -10,13 +10,14 @@ from contracts.commands import (
     BookAppointment,
     CancelAppointment,
     Command,
-    Outcome,
+    RecordedActor,
     RecordOutcome,
     RegisterDoctor,
     RescheduleAppointment,
     SetWeeklyHours,
     UnblockTime,
     UpdateDoctor,
+    VisitOutcome,
 )
 from contracts.dead_letters import DeadLetterReason
 from contracts.doctors import Hours, Policy, PolicyChange, VisitType
@@ -24,6 +25,7 @@ from contracts.events import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentRescheduled,
+    AppointmentSeen,
     CancelledBy,
     CommandConfirmed,
     CommandFailed,
@@ -31,9 +33,10 @@ from contracts.events import (
     Context,
     DoctorRegistered,
     DoctorUpdated,
+    Evidence,
     Fact,
     OutcomeRecorded,
-    Place,
+    PreviousVisit,
     Source,
     TimeBlocked,
     TimeUnblocked,
@@ -143,6 +146,8 @@ reschedule = RescheduleAppointment(
     appointment_id=APPOINTMENT,
     starts_at=NOON,
     visit_type="checkup",
+    expected_version=1,
+    promised_start="2026-03-09T12:00:00+01:00[Europe/Berlin]",
 )
 cancel = CancelAppointment(
     command_id=COMMAND_ID,
@@ -151,6 +156,7 @@ cancel = CancelAppointment(
     doctor_id=DOCTOR,
     appointment_id=APPOINTMENT,
     reason="doctor-ill",
+    expected_version=1,
 )
 record = RecordOutcome(
     command_id=COMMAND_ID,
@@ -158,19 +164,25 @@ record = RecordOutcome(
     actor=BY_PATIENT,
     doctor_id=DOCTOR,
     appointment_id=APPOINTMENT,
-    outcome=Outcome.NO_SHOW,
+    outcome=VisitOutcome.NO_SHOW,
+    expected_version=1,
 )
 COMMAND_EXAMPLES: tuple[Command, ...] = (
-    *(register, update, set_hours, block, unblock, book, reschedule, cancel, record),
-)
+    register, update, set_hours, block, unblock, book, reschedule, cancel, record,
+)  # fmt: skip
 
 context = Context(
     command_id=COMMAND_ID,
     command_type="BookAppointment",
     fingerprint=FINGERPRINT,
-    actor=BY_PATIENT,
+    actor=RecordedActor(kind=ActorKind.PATIENT, id=PATIENT),
     decided_at=NOW,
     source=Source(partition=11, offset=2**40),
+    evidence=Evidence(
+        appointments=(AppointmentSeen(appointment_id=APPOINTMENT, version=3, status="booked"),),
+        change_notice_minutes=120,
+    ),
+    zone_data="2026.6",
 )
 registered = DoctorRegistered(
     doctor_id=DOCTOR,
@@ -192,6 +204,7 @@ booked = AppointmentBooked(
     occupied_until=HALF_PAST.replace(minute=40),
     version=1,
     reason=SEALED,
+    promised_start="2026-03-09T09:00:00+01:00[Europe/Berlin]",
 )
 FACT_EXAMPLES: tuple[Fact, ...] = (
     registered,
@@ -202,7 +215,13 @@ FACT_EXAMPLES: tuple[Fact, ...] = (
     booked,
     AppointmentRescheduled(
         **dict(booked) | {"version": 2},
-        previous=Place(doctor_id=OTHER_DOCTOR, visit_type="short", starts_at=NINE, ends_at=HALF_PAST),
+        previous=PreviousVisit(
+            doctor_id=OTHER_DOCTOR,
+            visit_type="short",
+            starts_at=NINE,
+            ends_at=HALF_PAST,
+            promised_start="2026-03-09T08:00:00+00:00[Europe/London]",
+        ),
     ),
     AppointmentCancelled(
         **dict(booked) | {"version": 2}, cancelled_by=CancelledBy.CLINIC, cancel_reason="time_off"
@@ -211,7 +230,7 @@ FACT_EXAMPLES: tuple[Fact, ...] = (
         appointment_id=APPOINTMENT,
         doctor_id=DOCTOR,
         patient_id=PATIENT,
-        outcome=Outcome.COMPLETED,
+        outcome=VisitOutcome.COMPLETED,
         version=1,
     ),
     CommandConfirmed(appointment_id=APPOINTMENT, doctor_id=DOCTOR),

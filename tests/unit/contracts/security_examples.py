@@ -4,24 +4,32 @@ from typing import Any
 from uuid import UUID
 
 from contracts.audit import Chain
-from contracts.commands import Actor, ActorKind
+from contracts.commands import ActorKind, RecordedActor
 from contracts.security import (
     AccessReason,
     AccessRefused,
     AuditExported,
+    BookRead,
+    CalendarLinkChanged,
     LoginFailed,
     LoginSucceeded,
+    OperatorOrdered,
+    PasskeyAdded,
+    PasskeyRemoved,
     PatientChanged,
     PatientForgotten,
     PatientRead,
     PatientRegistered,
     PatientsSearched,
+    PersonalDataExported,
     SecurityEvent,
+    SessionEnded,
+    StaffAccountChanged,
+    TokenIssued,
     TokenReused,
 )
 from tests.unit.contracts.examples import (
     APPOINTMENT,
-    BY_PATIENT,
     COMMAND_ID,
     DOCTOR,
     EVENT_ID,
@@ -34,13 +42,22 @@ from tests.unit.contracts.examples import (
 STAFF = UUID("a0000000-0000-4000-8000-000000000002")
 CHALLENGE = UUID("a0000000-0000-4000-8000-000000000003")
 FAMILY = UUID("a0000000-0000-4000-8000-000000000004")
+PASSKEY = UUID("a0000000-0000-4000-8000-000000000005")
 REQUEST_ID = "0af7651916cd43dd8448eb211c80319c"
-BY_STAFF = Actor(kind=ActorKind.STAFF, id=STAFF)
+OWN_REQUEST_ID = "1bf7651916cd43dd8448eb211c80319d"
+BY_STAFF = RecordedActor(kind=ActorKind.STAFF, id=STAFF)
+BY_PATIENT = RecordedActor(kind=ActorKind.PATIENT, id=PATIENT)
 
 
-def by(actor: Actor | None) -> dict[str, Any]:
-    """What every event has."""
-    return {"event_id": EVENT_ID, "occurred_at": NOW, "actor": actor, "request_id": REQUEST_ID}
+def by(actor: RecordedActor | None) -> dict[str, Any]:
+    """The fields of every event."""
+    return {
+        "event_id": EVENT_ID,
+        "occurred_at": NOW,
+        "actor": actor,
+        "request_id": REQUEST_ID,
+        "own_request_id": OWN_REQUEST_ID,
+    }
 
 
 searched = PatientsSearched(**by(BY_STAFF), by="email", patient_ids=(PATIENT,))
@@ -53,12 +70,27 @@ refused = AccessRefused(
     unrecorded=7,
 )
 SECURITY_EXAMPLES: tuple[SecurityEvent, ...] = (
-    LoginSucceeded(**by(BY_STAFF), challenge_id=CHALLENGE, family_id=FAMILY),
+    LoginSucceeded(**by(BY_STAFF), challenge_id=CHALLENGE, family_id=FAMILY, passkey_id=PASSKEY),
     LoginFailed(**by(None), reason="wrong_code", challenge_id=CHALLENGE),
     TokenReused(**by(BY_PATIENT), family_id=FAMILY),
+    PasskeyAdded(**by(BY_PATIENT), passkey_id=PASSKEY),
+    PasskeyRemoved(**by(BY_PATIENT), passkey_id=PASSKEY),
+    CalendarLinkChanged(**by(BY_PATIENT), change="made", patient_id=PATIENT),
+    TokenIssued(**by(BY_PATIENT), session_id=FAMILY),
+    SessionEnded(**by(BY_PATIENT), family_id=FAMILY, reason="logged_out"),
+    OperatorOrdered(**by(BY_STAFF), action="skip", consumer="auditor-security", partition=2, offset=7),
+    StaffAccountChanged(**by(BY_STAFF), change="factor_reset"),
     refused,
     PatientRead(**by(BY_STAFF), patient_id=PATIENT),
     searched,
+    BookRead(
+        **by(BY_STAFF),
+        view="appointments",
+        doctor_id=DOCTOR,
+        appointment_id=APPOINTMENT,
+        patient_ids=(PATIENT,),
+        shown=1,
+    ),
     AuditExported(
         **by(BY_STAFF),
         chain=Chain.SECURITY,
@@ -78,5 +110,6 @@ SECURITY_EXAMPLES: tuple[SecurityEvent, ...] = (
         patient_id=PATIENT,
         fields=("email", "name", "phone", "language", "channel", "reminders"),
     ),
+    PersonalDataExported(**by(BY_PATIENT), patient_id=PATIENT),
     PatientForgotten(**by(BY_PATIENT), patient_id=PATIENT),
 )

@@ -1,4 +1,4 @@
-"""Each kind of value is strict: one way to write it, no guessing, nothing that cannot be stored or shown."""
+"""Each kind of value is strict: one notation, no guessing, nothing that cannot be stored or shown."""
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
@@ -6,17 +6,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StrictBool, StrictInt, TypeAdapter, ValidationError
 
-from contracts.fields import (
-    Date,
-    Flag,
-    Id,
-    Instant,
-    WallTime,
-    Whole,
-    rfc3339,
-)
+from contracts.fields import DAY_END, Date, EndTime, Id, Instant, WallTime, rfc3339
 
 
 def read(kind: Any, value: object) -> Any:
@@ -52,7 +44,7 @@ def test_an_instant_is_rfc_3339_and_utc_inside(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [1_770_000_000, 1_770_000_000.5, "1770000000", True, None, [], {}])
-def test_epoch_numbers_and_other_kinds_are_no_instants(value: object) -> None:
+def test_epoch_numbers_and_other_types_are_not_instants(value: object) -> None:
     assert refused(Instant, value) == "instant"
 
 
@@ -78,11 +70,11 @@ def test_epoch_numbers_and_other_kinds_are_no_instants(value: object) -> None:
         "",
     ],
 )
-def test_without_its_offset_or_in_another_form_it_is_no_instant(text: str) -> None:
+def test_without_its_offset_or_in_another_form_it_is_not_an_instant(text: str) -> None:
     assert refused(Instant, text) == "instant"
 
 
-def test_a_naive_datetime_is_no_instant() -> None:
+def test_a_naive_datetime_is_not_an_instant() -> None:
     assert refused(Instant, NINE.replace(tzinfo=None)) == "instant"
 
 
@@ -122,7 +114,7 @@ def test_an_offset_has_no_more_than_59_minutes(offset: str) -> None:
         "9999-12-31T23:59:59-14:00",
     ],
 )
-def test_years_far_away_are_refused_whatever_the_offset(text: str) -> None:
+def test_years_out_of_range_are_refused_whatever_the_offset(text: str) -> None:
     assert refused(Instant, text) == "instant"
 
 
@@ -137,8 +129,8 @@ def test_years_far_away_are_refused_whatever_the_offset(text: str) -> None:
         datetime.max.replace(tzinfo=timezone(timedelta(hours=-14))),
     ],
 )
-def test_a_datetime_is_no_way_around_that(value: datetime) -> None:
-    # It would go out as JSON that nobody reads.
+def test_a_datetime_object_is_checked_too(value: datetime) -> None:
+    # It would be written as JSON that no reader accepts.
     assert refused(Instant, value) == "instant"
 
 
@@ -167,12 +159,21 @@ def test_the_first_day_of_1900_is_a_date() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("2026-02-29", "2026-13-01", "20260309", "2026-W11-1", "2026-03-09T00:00:00Z", "2026-03-09\n"),
-        *("1899-12-31", "2200-01-01", "0000-01-01", "٢026-03-09", "", 20_000, True, None, NINE),
+        "2026-02-29", "2026-13-01", "20260309", "2026-W11-1", "2026-03-09T00:00:00Z", "2026-03-09\n",
+        "1899-12-31", "2200-01-01", "0000-01-01", "٢026-03-09", "", 20_000, True, None, NINE,
     ],
-)
-def test_anything_else_is_no_date(value: object) -> None:
+)  # fmt: skip
+def test_anything_else_is_not_a_date(value: object) -> None:
     assert refused(Date, value) == "date"
+
+
+def test_only_an_end_may_be_24_00() -> None:
+    assert (read(EndTime, "24:00"), read(EndTime, "23:59")) == (DAY_END, time(23, 59))
+    assert time(23, 59) < DAY_END
+    assert [TypeAdapter(EndTime).dump_json(end) for end in (DAY_END, time(9, 5))] == [b'"24:00"', b'"09:05"']
+    for value in ("24:01", "24:00:00", "25:00", 24, None, ""):
+        assert refused(EndTime, value) == "wall_time"
+    assert refused(WallTime, "24:00") == "wall_time"
 
 
 def test_wall_times_are_hours_and_minutes() -> None:
@@ -183,7 +184,7 @@ def test_wall_times_are_hours_and_minutes() -> None:
 @pytest.mark.parametrize(
     "value", ["24:00", "09:60", "9:00", "09:00:00", "09:00Z", "0900", "09:00\n", "٠9:00", "", 540, None, True]
 )
-def test_anything_else_is_no_wall_time(value: object) -> None:
+def test_anything_else_is_not_a_wall_time(value: object) -> None:
     assert refused(WallTime, value) == "wall_time"
 
 
@@ -196,20 +197,20 @@ def test_an_id_is_a_uuid_in_one_form() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("c000000000005000800000000000000a", "{c0000000-0000-5000-8000-00000000000a}", "17", "", 17, None),
-        *("urn:uuid:c0000000-0000-5000-8000-00000000000a", "c0000000-0000-5000-8000-00000000000a\n"),
-        *("c0000000-0000-5000-8000-00000000000g", "c00000000-000-5000-8000-00000000000a", b"\x00" * 16),
+        "c000000000005000800000000000000a", "{c0000000-0000-5000-8000-00000000000a}", "17", "", 17, None,
+        "urn:uuid:c0000000-0000-5000-8000-00000000000a", "c0000000-0000-5000-8000-00000000000a\n",
+        "c0000000-0000-5000-8000-00000000000g", "c00000000-000-5000-8000-00000000000a", b"\x00" * 16,
     ],
-)
-def test_anything_else_is_no_id(value: object) -> None:
+)  # fmt: skip
+def test_anything_else_is_not_an_id(value: object) -> None:
     assert refused(Id, value) == "uuid"
 
 
 @pytest.mark.parametrize("value", [True, False, 1.0, 1.5, "1", None])
-def test_a_whole_number_is_neither_a_flag_nor_a_fraction_nor_text(value: object) -> None:
-    assert refused(Whole, value).startswith("int")
+def test_a_whole_number_is_not_a_flag_a_fraction_or_text(value: object) -> None:
+    assert refused(StrictInt, value).startswith("int")
 
 
 @pytest.mark.parametrize("value", [0, 1, "true", "yes", None])
 def test_a_flag_is_true_or_false(value: object) -> None:
-    assert refused(Flag, value) == "bool_type"
+    assert refused(StrictBool, value) == "bool_type"

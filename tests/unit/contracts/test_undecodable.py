@@ -1,11 +1,12 @@
-"""What is no message of this contract is told apart by reason; a command id that can be read is kept."""
+"""Undecodable messages are told apart by reason; a command id that can be read is kept."""
 
 from uuid import UUID
 
 import pytest
 
+from contracts.cloudevents import command_headers, command_key, decode_command, decode_event, event_headers
 from contracts.dead_letters import DeadLetterReason, Origin, UndecodableError, dead_letter_headers, origin_of
-from contracts.envelope import command_headers, command_key, decode_command, decode_event, event_headers
+from contracts.envelope import Message
 from contracts.events import encode_data
 from tests.unit.contracts.examples import (
     APPOINTMENT,
@@ -16,6 +17,7 @@ from tests.unit.contracts.examples import (
     book,
     booked,
     context,
+    register,
 )
 
 Attributes = dict[str, bytes | None]
@@ -29,20 +31,20 @@ SOMEONE = UUID("12345678-1234-4234-8234-123456789abc")
 def why_not(
     key: bytes | None = KEY, value: bytes | None = VALUE, without: str = "", **changed: bytes | None
 ) -> UndecodableError:
-    """Why a good command's record, changed like this, is not one."""
+    """The reason why a valid command's record, changed like this, is invalid."""
     headers: Attributes = {**dict(command_headers(book, NOW)), **changed}
     headers.pop(without, None)
     with pytest.raises(UndecodableError) as caught:
-        decode_command(key, value, list(headers.items()))
+        decode_command(Message(key, value, list(headers.items())))
     return caught.value
 
 
 def why_not_event(value: bytes | None = DATA, without: str = "", **changed: bytes | None) -> UndecodableError:
-    good = event_headers(EVENT_ID, "AppointmentBooked", NOW, str(APPOINTMENT), 1, None)
+    good = event_headers(EVENT_ID, "AppointmentBooked", NOW, str(APPOINTMENT), 3, 1, None)
     headers: Attributes = {**dict(good), **changed}
     headers.pop(without, None)
     with pytest.raises(UndecodableError) as caught:
-        decode_event(value, list(headers.items()))
+        decode_event(Message(None, value, list(headers.items())))
     return caught.value
 
 
@@ -65,19 +67,31 @@ BAD_VALUES = {
 
 
 @pytest.mark.parametrize("value", BAD_VALUES.values(), ids=BAD_VALUES)
-def test_a_value_that_is_no_such_command_is_invalid_data(value: bytes | None) -> None:
+def test_an_invalid_command_is_invalid_data(value: bytes | None) -> None:
     error = why_not(value=value)
 
     assert (error.reason, error.command_id) == (DeadLetterReason.INVALID_DATA, COMMAND_ID)
 
 
+@pytest.mark.parametrize("zone", [b"localtime", b"posixrules", b"Factory", b"", b"right/UTC", b"Europe"])
+def test_a_zone_that_depends_on_the_machine_or_does_not_exist_is_invalid_data(zone: bytes) -> None:
+    value = register.model_dump_json().encode()
+    headers = command_headers(register, NOW)
+    assert decode_command(Message(KEY, value, headers)) == register
+
+    with pytest.raises(UndecodableError) as caught:
+        decode_command(Message(KEY, value.replace(b"Europe/Berlin", zone), headers))
+
+    assert caught.value.reason is DeadLetterReason.INVALID_DATA
+
+
 @pytest.mark.parametrize("value", BAD_VALUES.values(), ids=BAD_VALUES)
-def test_a_value_that_is_no_such_event_is_invalid_data(value: bytes | None) -> None:
+def test_an_invalid_event_is_invalid_data(value: bytes | None) -> None:
     assert why_not_event(value=value).reason is DeadLetterReason.INVALID_DATA
 
 
 @pytest.mark.parametrize("version", [b"0.3", b"1.1", b"", b"\xff", None])
-def test_what_is_not_cloudevents_1_0_has_no_envelope(version: bytes | None) -> None:
+def test_anything_but_cloudevents_1_0_has_no_envelope(version: bytes | None) -> None:
     error = why_not(ce_specversion=version)
 
     assert (error.reason, error.command_id) == (DeadLetterReason.NO_ENVELOPE, COMMAND_ID)
@@ -85,7 +99,7 @@ def test_what_is_not_cloudevents_1_0_has_no_envelope(version: bytes | None) -> N
 
 def test_a_record_without_headers_has_no_envelope_and_no_known_command() -> None:
     with pytest.raises(UndecodableError) as caught:
-        decode_command(KEY, VALUE, [])
+        decode_command(Message(KEY, VALUE, []))
 
     assert (caught.value.reason, caught.value.command_id) == (DeadLetterReason.NO_ENVELOPE, None)
 
@@ -109,7 +123,7 @@ def test_an_unknown_type_or_version_is_told(type_: bytes | None) -> None:
     assert (error.reason, error.command_id) == (DeadLetterReason.UNKNOWN_TYPE, COMMAND_ID)
 
 
-def test_a_command_is_no_event() -> None:
+def test_a_command_is_not_an_event() -> None:
     type_ = b"clinic.booking.BookAppointment.v1"
 
     assert why_not_event(ce_type=type_).reason is DeadLetterReason.UNKNOWN_TYPE
@@ -141,12 +155,12 @@ NEEDED = {
 
 
 @pytest.mark.parametrize(("header", "reason"), NEEDED.items())
-def test_a_header_that_is_missing_is_told(header: str, reason: DeadLetterReason) -> None:
+def test_a_missing_header_is_reported(header: str, reason: DeadLetterReason) -> None:
     assert why_not(without=header).reason is reason
     assert why_not_event(without=header).reason is reason
 
 
-def test_an_event_without_its_sequence_is_none() -> None:
+def test_an_event_without_its_sequence_is_invalid() -> None:
     assert why_not_event(without="ce_sequence").reason is DeadLetterReason.BAD_HEADER
 
 
@@ -155,18 +169,18 @@ def test_an_events_sequence_is_a_whole_number(sequence: bytes | None) -> None:
     assert why_not_event(ce_sequence=sequence).reason is DeadLetterReason.BAD_HEADER
 
 
-def test_an_events_sequence_has_a_sane_length() -> None:
+def test_an_events_sequence_has_a_limited_length() -> None:
     assert why_not_event(ce_sequence=b"9" * 5000).reason is DeadLetterReason.BAD_HEADER
 
 
-def test_the_detail_says_where_and_what_kind_but_never_the_value() -> None:
+def test_the_detail_has_the_location_and_the_kind_but_never_the_value() -> None:
     error = why_not(value=VALUE.replace(b'"checkup"', b'"Jane Doe"'))
 
     assert "/visit_type string_pattern_mismatch" in error.detail
     assert "Jane" not in str(error)
 
 
-def test_a_dead_letter_says_why_and_where_it_came_from() -> None:
+def test_a_dead_letter_has_its_reason_and_its_origin() -> None:
     error = UndecodableError(DeadLetterReason.WRONG_KEY, "the key is not the command's doctor", COMMAND_ID)
 
     headers = dead_letter_headers(error, "booking.commands.v1", COMMAND_ID, 11, 42)
@@ -182,11 +196,11 @@ def test_a_dead_letter_says_why_and_where_it_came_from() -> None:
     origin = Origin(
         "wrong_key", "the key is not the command's doctor", "booking.commands.v1", COMMAND_ID, 11, 42
     )
-    assert origin_of([("dlq_offset", b"7"), *headers]) == origin, "what the record came with does not count"
+    assert origin_of([("dlq_offset", b"7"), *headers]) == origin, "the record's own headers do not count"
     assert origin_of([("dlq_offset", b"\xff"), ("ce_id", None)]) is None
 
 
-def test_every_reason_but_a_handlers_error_is_given_here() -> None:
+def test_every_reason_that_a_record_alone_can_have_is_tested() -> None:
     given = {
         why_not(ce_specversion=None).reason,
         why_not(ce_type=None).reason,
@@ -195,4 +209,9 @@ def test_every_reason_but_a_handlers_error_is_given_here() -> None:
         why_not(key=None).reason,
     }
 
-    assert given == set(DeadLetterReason) - {DeadLetterReason.HANDLER_ERROR}
+    of_its_place = {
+        DeadLetterReason.HANDLER_ERROR,
+        DeadLetterReason.WRONG_PARTITION,
+        DeadLetterReason.SKIPPED,
+    }
+    assert given == set(DeadLetterReason) - of_its_place

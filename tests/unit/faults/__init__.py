@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.unit.faults.topics")
+pytest.register_assert_rewrite("tests.unit.faults.checker.topics")

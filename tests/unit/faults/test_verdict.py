@@ -1,32 +1,35 @@
-"""I10, and what a run must have been for its findings to prove anything."""
+"""I10, and the minimum that a run must have for its findings to prove anything."""
 
 import asyncio
 import time
 from collections import Counter
 
+import httpx
 import pytest
 
 from tests.faults.checker import Finding
-from tests.faults.history import History
-from tests.faults.recovery import KAFKA_S_MAX, POSTGRES_S_MAX, WORKER_S_MAX, Recoveries
+from tests.faults.monitors.recovery import KAFKA_S_MAX, POSTGRES_S_MAX, WORKER_S_MAX, Recoveries
 from tests.faults.run import Report
+from tests.faults.workload.history import History
 
 
 def a_run() -> Report:
-    """A hundred operations and two kinds of fault, as many as there had to be."""
+    """A hundred operations and two kinds of fault, exactly the minimum."""
     met = Counter({"kill-worker": 3, "kill-kafka": 1})
     return Report(1, operations_min=100, faults_min=2, operations=100, met=met)
 
 
 class Decided(Recoveries):
-    """Every partition decides at once; or never does."""
+    """Every partition decides at once, or never."""
 
     def __init__(self, never: bool = False) -> None:
         self.findings: list[Finding] = []
         super().__init__(History(), self.findings)
         self.give_up_s, self._never = (0.001 if never else self.give_up_s), never
 
-    async def _decided(self, partition: int) -> None:
+        self.clients = [httpx.AsyncClient(trust_env=False)]
+
+    async def _decided(self, partition: int, client: httpx.AsyncClient) -> None:
         if self._never:
             await asyncio.Event().wait()
 
@@ -44,13 +47,13 @@ def test_a_run_with_too_few_operations_is_void() -> None:
     assert "VOID: 99 operations, not 100" in str(report)
 
 
-def test_a_run_with_too_few_kinds_of_fault_is_void_however_often_they_came() -> None:
+def test_a_run_with_too_few_kinds_of_fault_is_void_however_often_they_occurred() -> None:
     report = a_run()
     report.met = Counter({"kill-worker": 4})
     assert report.void_because == "1 kinds of fault, not 2"
 
 
-def test_a_report_tells_every_finding() -> None:
+def test_a_report_has_every_finding() -> None:
     report = a_run()
     report.findings = [Finding("I2", "this"), Finding("I9", "that")]
     assert str(report).endswith("2 findings\n  I2: this\n  I9: that")
@@ -61,7 +64,7 @@ async def test_a_recovery_in_time_is_fine(seconds_max: float | None) -> None:
     recoveries = Decided()
     await recoveries.measure("a fault", time.monotonic(), seconds_max)
     assert not recoveries.findings
-    assert [one.seconds_max for one in recoveries.measured] == [seconds_max]
+    assert [recovery.seconds_max for recovery in recoveries.measured] == [seconds_max]
 
 
 @pytest.mark.parametrize("seconds_max", [WORKER_S_MAX, KAFKA_S_MAX, POSTGRES_S_MAX])
@@ -85,5 +88,5 @@ async def test_no_recovery_at_all_is_found() -> None:
 @pytest.mark.parametrize(
     ("seconds_max", "promised"), [(WORKER_S_MAX, 10), (KAFKA_S_MAX, 30), (POSTGRES_S_MAX, 15)]
 )
-def test_recoveries_are_held_to_what_was_promised(seconds_max: float, promised: int) -> None:
+def test_recoveries_have_to_meet_the_promised_times(seconds_max: float, promised: int) -> None:
     assert seconds_max == promised

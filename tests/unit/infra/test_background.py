@@ -1,10 +1,10 @@
-"""Several at once, and one error for all of them."""
+"""Concurrent jobs, and one error for all of them."""
 
 import asyncio
 
 import pytest
 
-from infra.background import all_of
+from infra.jobs import all_of
 
 
 async def test_results_come_in_the_order_of_the_jobs() -> None:
@@ -21,7 +21,7 @@ async def test_results_come_in_the_order_of_the_jobs() -> None:
     assert await all_of([first(), second()]) == [1, 2]
 
 
-async def test_where_one_fails_the_others_end_before_its_error_is_raised() -> None:
+async def test_if_one_fails_the_others_end_before_its_error_is_raised() -> None:
     ended: list[bool] = []
 
     async def waiting() -> None:

@@ -1,27 +1,29 @@
-"""Profiles are sealed, and open for as long as there are patients."""
+"""Profiles are encrypted, and can be decrypted for as long as there are patients."""
 
 import json
+from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from infra.keys import DataKey
-from infra.profiles import CONTEXT, Profile, open_profile, seal_profile
+from infra.crypto.sealing import DataKey
+from storage.profiles import PROFILE, Profile, open_profile, seal_profile
 
 KEY, OTHER_KEY = DataKey(b"\x01" * 32), DataKey(b"\x02" * 32)
+PATIENT = UUID(int=1)
 ADA = Profile("ada@example.org", "Ada", "+49301234567", "de", "sms", reminders=False)
 
 
-def test_what_was_sealed_opens() -> None:
-    assert open_profile(KEY, seal_profile(KEY, ADA)) == ADA
+def test_an_encrypted_profile_can_be_opened() -> None:
+    assert open_profile(KEY, PATIENT, seal_profile(KEY, PATIENT, ADA)) == ADA
 
 
-def test_nobody_else_opens_it() -> None:
-    sealed = seal_profile(KEY, ADA)
+def test_only_with_the_patients_key() -> None:
+    sealed = seal_profile(KEY, PATIENT, ADA)
 
     assert b"ada" not in sealed
     with pytest.raises(InvalidTag):
-        open_profile(OTHER_KEY, sealed)
+        open_profile(OTHER_KEY, PATIENT, sealed)
 
 
 @pytest.mark.parametrize(
@@ -35,5 +37,7 @@ def test_nobody_else_opens_it() -> None:
         ({"email": "a@b", "from_the_future": 1}, Profile("a@b")),
     ],
 )
-def test_profiles_of_other_times_open(content: dict[str, object], expected: Profile) -> None:
-    assert open_profile(KEY, KEY.seal(json.dumps(content).encode(), CONTEXT)) == expected
+def test_profiles_of_earlier_releases_open(content: dict[str, object], expected: Profile) -> None:
+    former = DataKey(b"\x01" * 32, versioned=False)
+    sealed = former.seal(json.dumps(content).encode(), PROFILE, PATIENT)
+    assert open_profile(KEY, PATIENT, sealed) == expected

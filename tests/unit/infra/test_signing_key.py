@@ -1,4 +1,4 @@
-"""The key that tokens are signed with comes from a file, or the operator is told what is wrong with it."""
+"""The key that signs tokens is read from a file; the operator is told if the file is wrong."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from infra.errors import MisconfiguredError
-from infra.tokens import load_signing_key
+from infra.signing_keys import load_signing_key
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
 
@@ -26,7 +26,7 @@ def test_an_ed25519_key_in_pem_is_read(tmp_path: Path) -> None:
     assert load_signing_key(file).public_key() == KEY.public_key()
 
 
-def test_anything_else_is_told(tmp_path: Path) -> None:
+def test_anything_else_is_an_error(tmp_path: Path) -> None:
     other = rsa.generate_private_key(65537, 2048)
     for number, content in enumerate(
         (

@@ -1,20 +1,20 @@
-"""The walk along the chains of the audit trail, and the cursor that goes on with it."""
+"""The scan along the chains of the audit trail, and the cursor that continues it."""
 
 import pytest
 
 from contracts.audit import Chain
 from infra import clock
-from ingress.audit_walk import PLACES, STRETCH_MAX, Stretch, Walk, Wanted
-from ingress.paging import cursor_after
-from ingress.problems import Problem
+from ingress.audit.scan import CHAIN_PARTITIONS, STRETCH_MAX, Filters, Stretch, Walk
+from ingress.http.parameters import cursor_after
+from ingress.http.problems import Problem
 
-ZEROS = ".".join(["0"] * len(PLACES))
+ZEROS = ".".join(["0"] * len(CHAIN_PARTITIONS))
 
 
-def looked(wanted: Wanted | None = None, **ends: int) -> Walk:
-    """A new walk along chains that end here: `booking_3=17`."""
-    walk = Walk.begin(wanted or Wanted())
-    walk.ends = [ends.get(f"{chain}_{partition}", 0) for chain, partition in PLACES]
+def looked(wanted: Filters | None = None, **ends: int) -> Walk:
+    """A new scan along chains with these ends: `booking_3=17`."""
+    walk = Walk.begin(wanted or Filters())
+    walk.ends = [ends.get(f"{chain}_{partition}", 0) for chain, partition in CHAIN_PARTITIONS]
     return walk
 
 
@@ -26,7 +26,7 @@ def walked(walk: Walk) -> list[Stretch]:
     return found
 
 
-def test_it_goes_chain_after_chain_and_leaves_out_the_empty_ones() -> None:
+def test_it_scans_chain_after_chain_and_skips_empty_ones() -> None:
     assert walked(looked(booking_3=17, booking_11=1, security_2=5)) == [
         Stretch(Chain.BOOKING, 3, 0, 17),
         Stretch(Chain.BOOKING, 11, 0, 1),
@@ -35,21 +35,23 @@ def test_it_goes_chain_after_chain_and_leaves_out_the_empty_ones() -> None:
     assert walked(looked()) == []
 
 
-def test_it_looks_at_a_bounded_number_at_a_time() -> None:
+def test_it_reads_a_bounded_number_at_a_time() -> None:
     end = 2 * STRETCH_MAX + 1
     stretches = walked(looked(booking_0=end))
-    assert [(one.after, one.last) for one in stretches] == [
-        *((0, STRETCH_MAX), (STRETCH_MAX, 2 * STRETCH_MAX), (2 * STRETCH_MAX, end)),
+    assert [(stretch.after, stretch.last) for stretch in stretches] == [
+        (0, STRETCH_MAX),
+        (STRETCH_MAX, 2 * STRETCH_MAX),
+        (2 * STRETCH_MAX, end),
     ]
 
 
-def test_it_may_be_of_one_chain() -> None:
-    walk = looked(Wanted(chain=Chain.SECURITY), booking_3=17, security_0=5)
+def test_it_can_be_limited_to_one_chain() -> None:
+    walk = looked(Filters(chain=Chain.SECURITY), booking_3=17, security_0=5)
     assert walked(walk) == [Stretch(Chain.SECURITY, 0, 0, 5)]
 
 
-def test_a_cursor_goes_on_in_the_middle_with_the_same_end_and_filters() -> None:
-    wanted = Wanted(actor_id=clock.new_id(), since=clock.now(), action="PatientRead")
+def test_a_cursor_continues_with_the_same_end_and_filters() -> None:
+    wanted = Filters(actor_id=clock.new_id(), since=clock.now(), action="PatientRead")
     walk = looked(wanted, booking_3=17, security_0=5)
     walk.advance(9)
 
@@ -59,7 +61,7 @@ def test_a_cursor_goes_on_in_the_middle_with_the_same_end_and_filters() -> None:
     assert walked(again) == [Stretch(Chain.BOOKING, 3, 9, 17), Stretch(Chain.SECURITY, 0, 0, 5)]
 
 
-def test_at_the_end_the_cursor_begins_a_new_walk_behind_it() -> None:
+def test_at_the_end_the_cursor_starts_a_new_scan_after_it() -> None:
     walk = looked(booking_3=17)
     walked(walk)
 
@@ -91,7 +93,7 @@ def test_at_the_end_the_cursor_begins_a_new_walk_behind_it() -> None:
         [f'{{"action": "{"x" * 65}"}}', ZEROS, ""],
     ],
 )
-def test_what_no_walk_gave_out_is_no_cursor(parts: list[str]) -> None:
+def test_an_invalid_cursor_is_rejected(parts: list[str]) -> None:
     with pytest.raises(Problem) as caught:
         Walk.parse(cursor_after(parts))
     assert caught.value.errors[0]["pointer"] == "/cursor"

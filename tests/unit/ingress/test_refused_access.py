@@ -1,6 +1,6 @@
-"""How many refusals of access are recorded one by one."""
+"""The number of refusals of access that are recorded individually."""
 
-from ingress.refused_access import (
+from ingress.audit.refused_access import (
     ALL_BURST,
     ALL_INTERVAL_S,
     SOURCE_BURST,
@@ -14,17 +14,17 @@ def taken(allowance: Allowance, source: str, count: int, now_s: float) -> list[i
     return [allowance.take(source, now_s) for _ in range(count)]
 
 
-def test_a_source_has_some_at_once_and_then_one_now_and_then() -> None:
+def test_a_source_has_a_burst_and_then_one_now_and_then() -> None:
     allowance = Allowance()
 
     assert taken(allowance, "a", SOURCE_BURST + 5, 100.0) == [0] * SOURCE_BURST + [None] * 5
     later = 100.0 + SOURCE_INTERVAL_S
-    assert taken(allowance, "a", 2, later) == [5, None], "what was left out is told"
+    assert taken(allowance, "a", 2, later) == [5, None], "the number left out is recorded"
     assert taken(allowance, "a", 1, later + SOURCE_INTERVAL_S) == [1]
     assert taken(allowance, "a", SOURCE_BURST + 1, later + 1e6) == [0] * SOURCE_BURST + [None]
 
 
-def test_sources_do_not_take_from_each_other_until_there_are_too_many() -> None:
+def test_sources_are_limited_separately_until_there_are_too_many() -> None:
     allowance = Allowance()
 
     assert taken(allowance, "a", SOURCE_BURST + 1, 100.0)[-1] is None

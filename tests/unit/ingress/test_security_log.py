@@ -1,4 +1,4 @@
-"""What the log of security events sends: nothing that its readers would refuse."""
+"""The security log sends nothing that its readers would reject."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from contracts.dead_letters import UndecodableError
-from ingress.security import SecurityLog
+from ingress.audit.security_log import SecurityLog
 from tests.unit.contracts.security_examples import searched
 
 
 class Producer:
-    """Takes what is sent, and lets nobody wait for it."""
+    """Accepts every record at once."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
 
-    async def send(self, topic: str, value: bytes, **more: Any) -> None:
+    async def send(self, topic: str, value: bytes, **options: Any) -> None:
         self.sent.append(value)
         raise TimeoutError
 
@@ -30,10 +30,11 @@ class Producer:
         {"request_id": "0" * 31},
     ],
 )
-async def test_an_event_that_cannot_be_read_is_never_sent(wrong: dict[str, Any]) -> None:
+async def test_an_unreadable_event_is_never_sent(wrong: dict[str, Any]) -> None:
     producer: Any = Producer()
+    failures: list[Exception] = []
 
     with pytest.raises(UndecodableError):
-        await SecurityLog(producer, "topic", 1_000).record(searched.model_copy(update=wrong))
+        await SecurityLog(producer, "topic", 1_000, failures.append).record(searched.model_copy(update=wrong))
 
     assert producer.sent == []

@@ -1,11 +1,11 @@
-"""A channel's rate, its pauses and its slow start, on a clock that the test moves."""
+"""A channel's rate, its pauses and its slow start, with a clock that the test moves."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
 
-from notifier.pace import DEFERRED_IN_A_ROW_MAX, PAUSE_S_MAX, Pace, retry_after_s
+from notifier.deliver.pace import DEFERRED_IN_A_ROW_MAX, PAUSE_S_MAX, Pace, retry_after_s
 
 
 class Time:
@@ -25,20 +25,20 @@ class Time:
 def time(monkeypatch: pytest.MonkeyPatch) -> Iterator[Time]:
     time = Time()
     with monkeypatch.context() as patched:
-        patched.setattr("notifier.pace.time", time)
-        patched.setattr("notifier.pace.asyncio", time)
+        patched.setattr("notifier.deliver.pace.clock.monotonic", time.monotonic)
+        patched.setattr("notifier.deliver.pace.asyncio", time)
         yield time
 
 
 async def turns(pace: Pace, time: Time, count: int) -> list[float]:
-    """When each turn came, seconds from the first; every message is delivered."""
+    """The time of each turn, seconds from the first; every message is delivered."""
     at = []
     for _ in range(count):
         await pace.turn()
         pace.take()
         at.append(time.now_s)
         pace.delivered()
-    return [round(one - at[0], 3) for one in at]
+    return [round(instant - at[0], 3) for instant in at]
 
 
 async def test_turns_come_at_the_rate(time: Time) -> None:
@@ -53,13 +53,13 @@ async def test_after_a_pause_it_starts_slowly_and_reaches_its_limit(time: Time) 
     at = await turns(pace, time, 400)
 
     assert pace.closed_for_s == 0
-    assert sum(one < 1 for one in at) <= 2
-    assert sum(one < 8 for one in at) <= 30
+    assert sum(second < 1 for second in at) <= 2
+    assert sum(second < 8 for second in at) <= 30
     assert pace.rate_per_s == 50
-    assert sum(16 <= one < 17 for one in at) in range(40, 51)
+    assert sum(16 <= second < 17 for second in at) in range(40, 51)
 
 
-async def test_pauses_grow_with_jitter_up_to_a_limit_and_begin_anew_after_a_delivery(time: Time) -> None:
+async def test_pauses_grow_with_jitter_up_to_a_limit_and_restart_after_a_delivery(time: Time) -> None:
     pace = Pace("test", 10)
     longest = 0.0
     for number in range(60):
@@ -72,7 +72,7 @@ async def test_pauses_grow_with_jitter_up_to_a_limit_and_begin_anew_after_a_deli
     assert pace.close() <= 1
 
 
-async def test_several_who_find_the_server_away_pause_once(time: Time) -> None:
+async def test_several_who_find_the_server_down_pause_once(time: Time) -> None:
     pace = Pace("test", 10)
     first_s = pace.close()
     assert pace.close() == pytest.approx(first_s)
@@ -80,7 +80,7 @@ async def test_several_who_find_the_server_away_pause_once(time: Time) -> None:
     assert pace.closed_for_s == 0
 
 
-async def test_a_turn_that_was_waited_for_is_not_given_while_it_is_closed(time: Time) -> None:
+async def test_no_turn_is_granted_while_the_channel_is_closed(time: Time) -> None:
     pace = Pace("test", 10)
     await pace.turn()
     pace.take()
@@ -90,7 +90,7 @@ async def test_a_turn_that_was_waited_for_is_not_given_while_it_is_closed(time: 
     assert time.now_s - began_s >= paused_s - 1e-6
 
 
-async def test_only_many_different_ones_put_off_in_a_row_are_the_servers_trouble(time: Time) -> None:
+async def test_only_many_different_failures_in_a_row_close_the_channel(time: Time) -> None:
     pace = Pace("test", 10)
     ids = [UUID(int=number) for number in range(DEFERRED_IN_A_ROW_MAX)]
     for _ in range(3):
@@ -105,7 +105,7 @@ async def test_only_many_different_ones_put_off_in_a_row_are_the_servers_trouble
     assert pace.closed_for_s > 0
 
 
-async def test_a_turn_that_nobody_takes_is_neither_used_up_nor_saved_up(time: Time) -> None:
+async def test_an_unused_turn_is_neither_used_up_nor_saved_up(time: Time) -> None:
     pace = Pace("test", 10)
     for _ in range(5):
         await pace.turn()
@@ -113,7 +113,7 @@ async def test_a_turn_that_nobody_takes_is_neither_used_up_nor_saved_up(time: Ti
     assert await turns(pace, time, 3) == [0.0, 0.1, 0.2]
 
 
-async def test_sleeping_too_long_does_not_slow_it_down(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_oversleeping_does_not_slow_it_down(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         time.now_s += seconds + 0.02
 
@@ -121,7 +121,7 @@ async def test_sleeping_too_long_does_not_slow_it_down(time: Time, monkeypatch: 
     assert (await turns(Pace("test", 10), time, 11))[-1] == pytest.approx(1.0, abs=0.03)
 
 
-def test_a_message_is_tried_again_later_each_time_up_to_a_limit() -> None:
+def test_a_message_is_retried_after_growing_pauses_up_to_a_limit() -> None:
     for tries in range(40):
         for _ in range(20):
             after_s = retry_after_s(tries, 5, 900)

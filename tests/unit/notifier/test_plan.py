@@ -1,4 +1,4 @@
-"""Which letters an event asks for, and which it is too late for."""
+"""The notifications that an event requires, and those that it is too late for."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 
 from contracts.challenges import LoginChallenge
-from contracts.commands import Actor, ActorKind, Outcome
-from contracts.envelope import Event
+from contracts.cloudevents import Event
+from contracts.commands import Actor, ActorKind, VisitOutcome
 from contracts.events import Context, Fact, OutcomeRecorded, Source
-from notifier.identity import notification_id
-from notifier.plan import Terms, planned, planned_code
+from notifier.content import notification_id
+from notifier.plan.rules import Terms, planned, planned_code
 from tests.notify.facts import booked, cancelled, moved
 
 HOUR = timedelta(hours=1)
@@ -35,40 +35,44 @@ def event(fact: Fact, decided_at: datetime) -> Event:
 
 
 def kinds(fact: Fact, decided_at: datetime, now: datetime | None = None, terms: Terms = TERMS) -> list[str]:
-    """What is planned, reminders as their hours."""
-    letters = planned(event(fact, decided_at), terms, now or decided_at)
+    """The kinds planned, reminders as their hours."""
+    notifications = planned(event(fact, decided_at), terms, now or decided_at)
     return [
-        f"{letter.kind} {letter.hours_before}" if letter.hours_before else letter.kind for letter in letters
+        f"{notification.kind} {notification.hours_before}" if notification.hours_before else notification.kind
+        for notification in notifications
     ]
 
 
-def test_a_booking_is_confirmed_and_reminded_of() -> None:
+def test_a_booking_is_confirmed_and_gets_reminders() -> None:
     week_before = VISIT_AT - 168 * HOUR
-    letters = list(planned(event(BOOKED, week_before), TERMS, week_before))
+    notifications = list(planned(event(BOOKED, week_before), TERMS, week_before))
 
-    assert [(one.kind, one.due_at, one.dated) for one in letters] == [
+    assert [
+        (notification.kind, notification.due_at, notification.dated) for notification in notifications
+    ] == [
         ("confirmation", week_before, week_before),
         ("reminder", VISIT_AT - 24 * HOUR, VISIT_AT - 24 * HOUR),
         ("reminder", VISIT_AT - 2 * HOUR, VISIT_AT - 2 * HOUR),
     ]
-    assert {(one.appointment_id, one.version, one.patient_id) for one in letters} == {
-        (APPOINTMENT, 1, PATIENT)
-    }
+    assert {
+        (notification.appointment_id, notification.version, notification.patient_id)
+        for notification in notifications
+    } == {(APPOINTMENT, 1, PATIENT)}
 
 
-def test_a_move_is_told_and_reminded_of_and_a_cancellation_only_told() -> None:
+def test_a_move_is_notified_with_reminders_and_a_cancellation_without() -> None:
     week_before = VISIT_AT - 168 * HOUR
 
     assert kinds(MOVED, week_before) == ["reschedule", "reminder 24", "reminder 2"]
     assert kinds(CANCELLED, week_before) == ["cancellation"]
 
 
-def test_whatever_else_happens_is_told_to_nobody() -> None:
+def test_other_events_are_not_notified() -> None:
     outcome = OutcomeRecorded(
         appointment_id=APPOINTMENT,
         doctor_id=UUID(int=5),
         patient_id=PATIENT,
-        outcome=Outcome.NO_SHOW,
+        outcome=VisitOutcome.NO_SHOW,
         version=3,
     )
 
@@ -85,7 +89,7 @@ def test_whatever_else_happens_is_told_to_nobody() -> None:
         (1 * HOUR, []),
     ],
 )
-def test_a_visit_booked_later_than_a_reminder_falls_due_has_no_such_reminder(
+def test_a_visit_booked_after_a_reminders_due_time_has_no_such_reminder(
     before: timedelta, reminders: list[str]
 ) -> None:
     assert kinds(BOOKED, VISIT_AT - before) == ["confirmation", *reminders]
@@ -101,14 +105,14 @@ def test_a_visit_booked_later_than_a_reminder_falls_due_has_no_such_reminder(
         (1 * HOUR, []),
     ],
 )
-def test_a_reminder_is_of_use_for_half_of_its_time(before: timedelta, reminders: list[str]) -> None:
+def test_a_reminder_is_useful_for_half_of_its_time(before: timedelta, reminders: list[str]) -> None:
     month_before = VISIT_AT - 700 * HOUR
 
     assert kinds(BOOKED, month_before, VISIT_AT - before) == ["confirmation", *reminders]
 
 
 @pytest.mark.parametrize("ago", [0 * HOUR, 71.9 * HOUR, 72 * HOUR, 1_000 * HOUR])
-def test_what_happened_long_ago_is_planned_however_late_it_is(ago: timedelta) -> None:
+def test_an_old_event_is_planned_however_late_it_is_read(ago: timedelta) -> None:
     now = VISIT_AT - 168 * HOUR
 
     for fact, kind in ((BOOKED, "confirmation"), (MOVED, "reschedule"), (CANCELLED, "cancellation")):
@@ -116,14 +120,14 @@ def test_what_happened_long_ago_is_planned_however_late_it_is(ago: timedelta) ->
         assert (notice.kind, notice.deadline_at) == (kind, now - ago + 72 * HOUR)
 
 
-def test_it_is_not_planned_once_the_visit_is_over() -> None:
+def test_but_not_once_the_visit_is_over() -> None:
     decided_at = VISIT_AT - 5 * HOUR
 
     assert "confirmation" in kinds(BOOKED, decided_at, BOOKED.ends_at - HOUR / 60)
     assert kinds(BOOKED, decided_at, BOOKED.ends_at) == []
 
 
-def test_what_happened_before_the_notifier_is_only_reminded_of() -> None:
+def test_events_from_before_the_notifier_only_get_reminders() -> None:
     now = VISIT_AT - 168 * HOUR
     young = Terms(TERMS.reminder_hours, TERMS.notice_deadline, origin=now)
 
@@ -137,7 +141,7 @@ def test_without_reminders_there_are_none() -> None:
     assert kinds(BOOKED, VISIT_AT - 168 * HOUR, terms=none) == ["confirmation"]
 
 
-def test_a_letter_has_the_same_id_whenever_it_is_planned_and_no_other_has() -> None:
+def test_a_notifications_id_depends_on_nothing_but_what_it_is_about() -> None:
     ids = [
         notification_id(APPOINTMENT, version, kind, hours)
         for version in (1, 2)
@@ -145,21 +149,25 @@ def test_a_letter_has_the_same_id_whenever_it_is_planned_and_no_other_has() -> N
     ]
     week_before = VISIT_AT - 168 * HOUR
     early, late = (
-        [one.id for one in planned(event(BOOKED, week_before), TERMS, now)]
+        [notification.id for notification in planned(event(BOOKED, week_before), TERMS, now)]
         for now in (week_before, week_before + HOUR)
     )
 
     assert early == late == [ids[0], ids[2], ids[3]]
     assert len(set(ids)) == len(ids)
-    # It names the mail at the patient's: it stays for ever.
+    # Part of the mail's id at the patient's: it never changes.
     assert ids[0] == UUID("aeac591d-6d49-5bb0-82b6-8251c42c768b")
 
 
 def test_a_code_is_sent_until_it_expires() -> None:
     challenge = LoginChallenge(challenge_id=UUID(int=9), patient_id=PATIENT, expires_at=VISIT_AT)
 
-    letter = planned_code(challenge, VISIT_AT - HOUR)
+    notification = planned_code(challenge, VISIT_AT - HOUR)
 
-    assert letter is not None
-    assert (letter.kind, letter.due_at, letter.deadline_at) == ("login_code", VISIT_AT - HOUR, VISIT_AT)
+    assert notification is not None
+    assert (notification.kind, notification.due_at, notification.deadline_at) == (
+        "login_code",
+        VISIT_AT - HOUR,
+        VISIT_AT,
+    )
     assert planned_code(challenge, VISIT_AT) is None

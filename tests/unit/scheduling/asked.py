@@ -1,4 +1,4 @@
-"""The nine commands, with what an example does not care about filled in."""
+"""The nine commands, with defaults for the fields that an example does not care about."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -6,16 +6,17 @@ from uuid import UUID
 
 from contracts.commands import (
     Actor,
+    ActorKind,
     BlockTime,
     BookAppointment,
     CancelAppointment,
-    Outcome,
     RecordOutcome,
     RegisterDoctor,
     RescheduleAppointment,
     SetWeeklyHours,
     UnblockTime,
     UpdateDoctor,
+    VisitOutcome,
 )
 from contracts.doctors import Hours, Policy, PolicyChange, VisitType
 from tests.unit.scheduling.clinic import (
@@ -131,9 +132,16 @@ def reschedule(
     by: Actor = BY_PATIENT,
     doctor: UUID = DOCTOR,
     appointment: UUID = APPOINTMENT,
+    expected_version: int | None = None,
+    promised_start: str | None = None,
 ) -> RescheduleAppointment:
     return RescheduleAppointment(
-        **_common(by, doctor), appointment_id=appointment, starts_at=starts_at, visit_type=visit_type
+        **_common(by, doctor),
+        appointment_id=appointment,
+        starts_at=starts_at,
+        visit_type=visit_type,
+        expected_version=expected_version,
+        promised_start=promised_start,
     )
 
 
@@ -142,14 +150,28 @@ def cancel(
     doctor: UUID = DOCTOR,
     appointment: UUID = APPOINTMENT,
     reason: str | None = None,
+    asked_by: ActorKind | None = None,
+    expected_version: int | None = None,
 ) -> CancelAppointment:
-    return CancelAppointment(**_common(by, doctor), appointment_id=appointment, reason=reason)
+    return CancelAppointment(
+        **_common(by, doctor),
+        appointment_id=appointment,
+        reason=reason,
+        asked_by=asked_by,
+        expected_version=expected_version,
+    )
 
 
 def record(
-    outcome: Outcome = Outcome.COMPLETED,
+    outcome: VisitOutcome = VisitOutcome.COMPLETED,
     by: Actor = BY_STAFF,
     doctor: UUID = DOCTOR,
     appointment: UUID = APPOINTMENT,
+    expected_version: int | None = None,
 ) -> RecordOutcome:
-    return RecordOutcome(**_common(by, doctor), appointment_id=appointment, outcome=outcome)
+    return RecordOutcome(
+        **_common(by, doctor),
+        appointment_id=appointment,
+        outcome=outcome,
+        expected_version=expected_version,
+    )

@@ -1,4 +1,4 @@
-"""A small clinic to tell examples with: a doctor in Berlin, open on Monday mornings from nine to noon.
+"""A small clinic for examples: a doctor in Berlin with hours on Monday mornings from nine to noon.
 
 `NOW` is the Thursday before that Monday, noon UTC.
 """
@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from contracts.commands import Actor, ActorKind
-from contracts.commands import Outcome as VisitOutcome
+from contracts.commands import VisitOutcome as VisitOutcome
 from contracts.doctors import Hours, Policy, VisitType
 from contracts.events import (
     AppointmentBooked,
@@ -19,11 +19,12 @@ from contracts.events import (
     DoctorRegistered,
     DoctorUpdated,
     OutcomeRecorded,
-    Place,
+    PreviousVisit,
     TimeBlocked,
     TimeUnblocked,
     WeeklyHoursSet,
 )
+from contracts.fields import DAY_END
 
 BERLIN = "Europe/Berlin"
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
@@ -56,13 +57,13 @@ def appointment_id(number: int) -> UUID:
 
 
 def on(day: date, wall: str, time_zone: str = BERLIN, fold: int = 0) -> datetime:
-    """The instant of a wall time; `fold` 1 is the second of two."""
+    """The instant of a local time; `fold` 1 is the second of two."""
     local = datetime.combine(day, time.fromisoformat(wall), ZoneInfo(time_zone)).replace(fold=fold)
     return local.astimezone(UTC)
 
 
 def monday(wall: str) -> datetime:
-    """The instant of a wall time on the Monday after `NOW`."""
+    """The instant of a local time on the Monday after `NOW`."""
     return on(MONDAY, wall)
 
 
@@ -73,7 +74,7 @@ def entry(
     return Hours(
         weekday=weekday,
         starts=time.fromisoformat(starts),
-        ends=time.fromisoformat(ends),
+        ends=DAY_END if ends == "24:00" else time.fromisoformat(ends),
         valid_from=valid_from,
         valid_until=valid_until,
     )
@@ -101,7 +102,7 @@ def registered(
 
 
 def updated(before: DoctorRegistered, **changed: object) -> DoctorUpdated:
-    """All values after a change of some."""
+    """The doctor's event after some values changed."""
     return DoctorUpdated.model_validate(dict(before) | changed)
 
 
@@ -117,7 +118,7 @@ def a_doctor(
     policy: Policy = Policy(),  # noqa: B008 - immutable
     active: bool = True,
 ) -> tuple[DoctorRegistered, WeeklyHoursSet]:
-    """A doctor with a book; on Monday mornings unless other hours are given."""
+    """A registered doctor with hours on Monday mornings unless other hours are given."""
     return (
         registered(doctor, time_zone, visit_types, policy, active),
         hours_set(*hours, doctor=doctor),
@@ -131,6 +132,7 @@ def booked(
     patient: UUID = PATIENT,
     appointment: UUID = APPOINTMENT,
     reason: str | None = None,
+    time_zone: str = BERLIN,
 ) -> AppointmentBooked:
     before, length, after = (
         timedelta(minutes=minutes)
@@ -151,13 +153,14 @@ def booked(
         occupied_until=starts_at + length + after,
         version=1,
         reason=reason,
+        promised_start=f"{starts_at.astimezone(ZoneInfo(time_zone)).isoformat()}[{time_zone}]",
     )
 
 
 def moved(before: AppointmentFact, to: AppointmentBooked) -> AppointmentRescheduled:
-    """The same appointment where `to` is."""
+    """The same appointment at the time of `to`."""
     kept = {"appointment_id", "patient_id", "reason"}
-    previous = Place.model_validate(before.model_dump(include=set(Place.model_fields)))
+    previous = PreviousVisit.model_validate(before.model_dump(include=set(PreviousVisit.model_fields)))
     values = dict(to) | before.model_dump(include=kept)
     return AppointmentRescheduled(**values | {"version": before.version + 1}, previous=previous)
 

@@ -1,4 +1,4 @@
-"""`given(facts…).when(command).then(facts or a refusal)`: how the rules are told in these tests."""
+"""`given(facts…).when(command).then(facts or a refusal)`: the form of these specifications."""
 
 from datetime import datetime
 from typing import Self
@@ -8,7 +8,6 @@ from contracts.events import Fact
 from contracts.refusals import Reason, Refusal
 from scheduling.decide import decide
 from scheduling.evolve import evolve
-from scheduling.outcome import Outcome
 from scheduling.state import Book
 from tests.unit.scheduling.clinic import NOW
 
@@ -21,7 +20,7 @@ class Given:
         self.and_(*facts)
 
     def and_(self, *facts: Fact, at: datetime = NOW) -> Self:
-        """Let more happen, decided at another time perhaps."""
+        """Apply more facts, perhaps decided at another time."""
         for fact in facts:
             evolve(self.book, fact, at)
         return self
@@ -32,9 +31,9 @@ class Given:
 
 
 class Decided:
-    """An outcome to be looked at."""
+    """An outcome to check."""
 
-    def __init__(self, before: Given, outcome: Outcome, now: datetime) -> None:
+    def __init__(self, before: Given, outcome: list[Fact] | Refusal, now: datetime) -> None:
         self._before = before
         self._now = now
         self.outcome = outcome
@@ -50,12 +49,12 @@ class Decided:
                 assert self.outcome == list(expected)
 
     def facts(self) -> list[Fact]:
-        """What happened; the command must not have been refused."""
+        """The facts; the command must not have been refused."""
         assert not isinstance(self.outcome, Refusal), self.outcome
         return self.outcome
 
     def then_given(self) -> Given:
-        """The book after it, for a next command."""
+        """The book afterwards, for the next command."""
         return self._before.and_(*self.facts(), at=self._now)
 
 

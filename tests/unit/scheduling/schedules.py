@@ -1,4 +1,4 @@
-"""Schedules for property tests: a doctor in some zone, with hours on a day near a change of its clocks."""
+"""Schedules for property tests: a doctor in some zone, with hours on a day near a clock change."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,13 +10,15 @@ from hypothesis import strategies as some
 
 from contracts.doctors import Hours, Policy, VisitType
 from contracts.events import TimeBlocked
-from scheduling.calendar import Interval, openings
+from contracts.fields import DAY_END
 from scheduling.evolve import evolve
+from scheduling.opening_hours import Interval, openings
 from scheduling.slots import free_slots
 from scheduling.state import Book, Doctor
 from tests.unit.scheduling.clinic import DOCTOR, a_doctor, appointment_id, booked
 
-# Days of change, forward and back, and the day that Apia skipped. Santiago and Nuuk change at midnight.
+# Days of clock changes, forward and back, and the day that Apia skipped. Santiago and Nuuk change at
+# midnight.
 CHANGES = {
     "Europe/Berlin": (date(2026, 3, 29), date(2026, 10, 25)),
     "America/New_York": (date(2026, 3, 8), date(2026, 11, 1)),
@@ -26,6 +28,7 @@ CHANGES = {
     "America/Nuuk": (date(2025, 3, 29), date(2025, 10, 25)),
 }
 HOUR = timedelta(hours=1)
+MIDNIGHTS = some.sampled_from([0, 24 * 60])
 days_of_change = [(zone, day) for zone, changes in CHANGES.items() for day in changes]
 buffers = some.sampled_from([0, 0, 5, 10, 45, 240])
 visit_types = some.lists(
@@ -53,7 +56,7 @@ policies = some.builds(
 
 @dataclass(frozen=True)
 class Schedule:
-    """A book with one doctor in it, a day to look at, and a visit type to ask for."""
+    """A book with one doctor, a day, and a visit type."""
 
     book: Book
     day: date
@@ -66,8 +69,18 @@ class Schedule:
     def offered(self) -> list[datetime]:
         return list(free_slots(self.doctor, self.visit_type, self.day, self.book.occupied(DOCTOR)))
 
-    def openings(self) -> tuple[Interval, ...]:
-        return openings(self.doctor.hours, self.doctor.time_zone, self.day)
+    def openings(self) -> list[Interval]:
+        """The hours of the day and of those around it, separately."""
+        days = [self.day + timedelta(days=number) for number in (-1, 0, 1, 2)]
+        return [
+            opening for day in days for opening in openings(self.doctor.hours, self.doctor.time_zone, day)
+        ]
+
+    def is_open(self, visit: Interval) -> bool:
+        """Whether there are hours in every minute of the visit."""
+        minutes, openings = range((visit.ends - visit.starts) // timedelta(minutes=1)), self.openings()
+        instants = (visit.starts + timedelta(minutes=number) for number in minutes)
+        return all(any(opening.starts <= at < opening.ends for opening in openings) for at in instants)
 
     def instants(self) -> tuple[datetime, datetime]:
         """From before the day begins to after it ends, in any zone's longest day."""
@@ -77,8 +90,8 @@ class Schedule:
 
 @some.composite
 def hours_on(draw: some.DrawFn, weekday: int) -> tuple[Hours, ...]:
-    """Hours side by side, some of them touching; often by night, when the clocks change."""
-    minutes = some.integers(0, 24 * 60 - 1) | some.integers(0, 4 * 12).map(lambda fives: fives * 5)
+    """Several hours of a day, some of them touching; often at night, when the clocks change."""
+    minutes = some.integers(0, 24 * 60) | some.integers(0, 4 * 12).map(lambda fives: fives * 5) | MIDNIGHTS
     marks = sorted(draw(some.sets(minutes, min_size=2, max_size=6)))
     between = draw(some.lists(some.booleans(), min_size=len(marks) - 1, max_size=len(marks) - 1))
     return tuple(
@@ -89,18 +102,19 @@ def hours_on(draw: some.DrawFn, weekday: int) -> tuple[Hours, ...]:
 
 
 def _wall(minutes: int) -> time:
-    return time(minutes // 60, minutes % 60)
+    return DAY_END if minutes == 24 * 60 else time(minutes // 60, minutes % 60)
 
 
 @some.composite
 def schedules(draw: some.DrawFn) -> Schedule:
-    """With bookings made from what was offered, and time off anywhere."""
+    """With bookings from the slots offered, and time off at any time."""
     time_zone, change = draw(some.sampled_from(days_of_change))
     day = change + timedelta(days=draw(some.integers(-1, 1)))
+    weekdays = [(day + timedelta(days=number)).isoweekday() for number in (-1, 0, 1)]
     kinds = draw(visit_types)
     book = Book()
     doctor = a_doctor(
-        hours=draw(hours_on(day.isoweekday())),
+        hours=tuple(hours for weekday in weekdays for hours in draw(hours_on(weekday))),
         time_zone=time_zone,
         visit_types=kinds,
         policy=draw(policies),

@@ -1,8 +1,8 @@
-"""Giving an appointment back, and noting how a visit ended."""
+"""Cancelling an appointment, and recording the outcome of a visit."""
 
 import pytest
 
-from contracts.commands import Actor, ActorKind, Outcome
+from contracts.commands import Actor, ActorKind, VisitOutcome
 from contracts.doctors import Policy
 from contracts.events import CancelledBy, CommandConfirmed, Fact
 from contracts.refusals import Reason
@@ -17,6 +17,7 @@ from tests.unit.scheduling.clinic import (
     OTHER_APPOINTMENT,
     OTHER_DOCTOR,
     OTHER_PATIENT,
+    PATIENT,
     SURGERY,
     a_doctor,
     booked,
@@ -36,13 +37,13 @@ def test_a_patient_cancels() -> None:
     given(*CLINIC).when(cancel()).then(cancelled(BOOKED, CancelledBy.PATIENT))
 
 
-def test_staff_cancel_and_say_why() -> None:
+def test_staff_cancel_with_a_reason() -> None:
     given(*CLINIC).when(cancel(by=BY_STAFF, reason="doctor_ill")).then(
         cancelled(BOOKED, CancelledBy.STAFF, "doctor_ill")
     )
 
 
-def test_cancelling_raises_the_version_and_tells_what_is_free_now() -> None:
+def test_cancelling_raises_the_version_and_names_the_freed_time() -> None:
     fact = cancelled(BOOKED, CancelledBy.PATIENT)
 
     assert (fact.version, fact.reason) == (2, "c2VhbGVk")
@@ -71,11 +72,11 @@ def test_cancelling_twice_is_confirmed_and_changes_nothing(by: Actor) -> None:
     assert again.then_given().book.appointments == before
 
 
-def test_what_belongs_to_another_patient_is_not_told_to_be_cancelled() -> None:
+def test_another_patients_cancelled_appointment_is_not_revealed() -> None:
     given(*CLINIC, cancelled(BOOKED)).when(cancel(by=BY_OTHER_PATIENT)).then(Reason.NOT_YOURS)
 
 
-def test_an_appointment_that_moved_meanwhile_is_cancelled_where_it_is() -> None:
+def test_an_appointment_that_moved_meanwhile_is_cancelled_with_its_new_doctor() -> None:
     elsewhere = moved(BOOKED, booked(monday("10:00"), SURGERY, doctor=OTHER_DOCTOR))
 
     given(*CLINIC, elsewhere).when(cancel(doctor=DOCTOR)).then(cancelled(elsewhere, CancelledBy.PATIENT))
@@ -83,8 +84,8 @@ def test_an_appointment_that_moved_meanwhile_is_cancelled_where_it_is() -> None:
     assert cancelled(elsewhere).version == 3
 
 
-@pytest.mark.parametrize("outcome", Outcome)
-def test_a_visit_that_is_over_cannot_be_cancelled(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", VisitOutcome)
+def test_a_past_visit_cannot_be_cancelled(outcome: VisitOutcome) -> None:
     given(*CLINIC, ended(BOOKED, outcome)).when(cancel(by=BY_STAFF)).then(Reason.NOT_BOOKED)
 
 
@@ -126,8 +127,17 @@ def test_staff_and_the_clinic_itself_cancel_for_any_patient(kind: ActorKind, by:
     given(*CLINIC).when(cancel(by=Actor(kind=kind, id=OTHER_PATIENT))).then(cancelled(BOOKED, by))
 
 
-@pytest.mark.parametrize("outcome", Outcome)
-def test_staff_note_how_the_visit_ended(outcome: Outcome) -> None:
+def test_the_system_cancels_for_a_forgotten_patient_without_notice() -> None:
+    system = Actor(kind=ActorKind.SYSTEM, id=PATIENT)
+    clinic = given(*a_doctor(policy=Policy(change_notice_minutes=120)), BOOKED)
+
+    clinic.when(cancel(by=system, asked_by=ActorKind.PATIENT), monday("09:59")).then(
+        cancelled(BOOKED, CancelledBy.PATIENT)
+    )
+
+
+@pytest.mark.parametrize("outcome", VisitOutcome)
+def test_staff_record_the_outcome(outcome: VisitOutcome) -> None:
     noted = given(*CLINIC).when(record(outcome), monday("10:00"))
 
     noted.then(ended(BOOKED, outcome))
@@ -138,8 +148,8 @@ def test_not_before_it_begins() -> None:
     given(*CLINIC).when(record(), monday("09:59")).then(Reason.NOT_STARTED)
 
 
-def test_what_a_visit_does_not_use_can_be_booked() -> None:
-    after = given(*CLINIC).when(record(Outcome.NO_SHOW), monday("10:20")).then_given()
+def test_time_that_a_missed_visit_does_not_use_can_be_booked() -> None:
+    after = given(*CLINIC).when(record(VisitOutcome.NO_SHOW), monday("10:20")).then_given()
     asked = book(monday("10:30"), by=BY_STAFF, patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT)
 
     after.when(asked, monday("10:21")).then(
@@ -148,7 +158,7 @@ def test_what_a_visit_does_not_use_can_be_booked() -> None:
 
 
 @pytest.mark.parametrize("gone", [cancelled(BOOKED), ended(BOOKED)], ids=["cancelled", "noted"])
-def test_only_once_and_only_of_what_is_booked(gone: Fact) -> None:
+def test_only_once_and_only_for_a_booked_visit(gone: Fact) -> None:
     given(*CLINIC, gone).when(record(), monday("11:00")).then(Reason.NOT_BOOKED)
 
 

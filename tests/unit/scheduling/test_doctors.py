@@ -1,4 +1,4 @@
-"""A doctor's book: opening it, changing it, and setting the weekly hours."""
+"""Doctors: registering, changing, and setting the weekly hours."""
 
 from datetime import date
 
@@ -44,7 +44,7 @@ def test_with_a_policy_and_a_zone_of_its_own() -> None:
     )
 
 
-def test_but_once() -> None:
+def test_only_once() -> None:
     given(registered()).when(register()).then(Reason.ALREADY_REGISTERED)
 
 
@@ -55,7 +55,7 @@ def test_a_new_doctor_is_active_and_has_no_hours_yet() -> None:
     given(registered()).when(book(monday("09:00"))).then(Reason.OUTSIDE_HOURS)
 
 
-def test_an_update_changes_what_is_given_and_tells_all() -> None:
+def test_an_update_changes_the_given_values_and_its_event_has_all() -> None:
     before = registered(policy=Policy(slot_minutes=20))
 
     given(before).when(update(name="Dr. A. Holm")).then(updated(before, name="Dr. A. Holm"))
@@ -85,24 +85,26 @@ def test_an_update_keeps_hours_and_time_off() -> None:
 
 
 def test_an_inactive_doctor_keeps_the_bookings_and_takes_no_new_ones() -> None:
-    there = booked(monday("10:00"))
-    after = given(*a_doctor(), there).when(update(active=False)).then_given()
+    existing = booked(monday("10:00"))
+    after = given(*a_doctor(), existing).when(update(active=False)).then_given()
 
     after.when(book(monday("11:00"), by=BY_STAFF)).then(Reason.DOCTOR_INACTIVE)
-    assert [one.id for one in after.book.booked_by(there.patient_id)] == [there.appointment_id]
+    assert [appointment.id for appointment in after.book.booked_by(existing.patient_id)] == [
+        existing.appointment_id
+    ]
 
 
-def test_a_doctor_may_be_active_again() -> None:
+def test_a_doctor_may_become_active_again() -> None:
     register_, hours = a_doctor(active=False)
     after = given(register_, hours).when(update(active=True)).then_given()
 
     after.when(book(monday("11:00"))).then(booked(monday("11:00")))
 
 
-def test_what_is_booked_keeps_its_length_when_the_visit_type_changes() -> None:
-    there = booked(monday("10:00"), SURGERY)
+def test_a_booking_keeps_its_length_when_the_visit_type_changes() -> None:
+    existing = booked(monday("10:00"), SURGERY)
     shorter = SURGERY.model_copy(update={"minutes": 15, "buffer_after_minutes": 0})
-    after = given(*a_doctor(), there).when(update(visit_types=(shorter, SHORT))).then_given()
+    after = given(*a_doctor(), existing).when(update(visit_types=(shorter, SHORT))).then_given()
 
     after.when(book(monday("11:15"), SHORT, by=BY_STAFF, appointment=OTHER_APPOINTMENT)).then(
         Reason.SLOT_TAKEN
@@ -110,14 +112,14 @@ def test_what_is_booked_keeps_its_length_when_the_visit_type_changes() -> None:
 
 
 def test_another_zone_moves_the_hours_and_not_the_bookings() -> None:
-    there = booked(monday("10:00"))
-    after = given(*a_doctor(), there).when(update(time_zone="America/New_York")).then_given()
+    existing = booked(monday("10:00"))
+    after = given(*a_doctor(), existing).when(update(time_zone="America/New_York")).then_given()
     nine = on(date(2026, 3, 9), "09:00", "America/New_York")
 
-    assert after.book.appointments[there.appointment_id].visit.starts == monday("10:00")
+    assert after.book.appointments[existing.appointment_id].visit.starts == monday("10:00")
     after.when(book(monday("09:00"), by=BY_STAFF)).then(Reason.OUTSIDE_HOURS)
     after.when(book(nine, by=BY_STAFF, appointment=OTHER_APPOINTMENT)).then(
-        booked(nine, appointment=OTHER_APPOINTMENT)
+        booked(nine, appointment=OTHER_APPOINTMENT, time_zone="America/New_York")
     )
 
 
@@ -135,13 +137,15 @@ def test_a_doctor_may_have_no_hours_at_all() -> None:
 
 
 def test_new_hours_leave_bookings_that_no_longer_fit() -> None:
-    there = booked(monday("10:00"))
-    after = given(*a_doctor(), there).when(set_hours()).then_given()
+    existing = booked(monday("10:00"))
+    after = given(*a_doctor(), existing).when(set_hours()).then_given()
 
-    assert [one.id for one in after.book.booked_by(there.patient_id)] == [there.appointment_id]
+    assert [appointment.id for appointment in after.book.booked_by(existing.patient_id)] == [
+        existing.appointment_id
+    ]
 
 
-def test_hours_that_are_not_valid_yet_or_any_more_do_not_open() -> None:
+def test_hours_outside_their_validity_do_not_open() -> None:
     only_in_april = entry(1, "09:00", "12:00", APRIL_1, APRIL_30)
     clinic = given(*a_doctor(hours=(only_in_april,)))
 
@@ -155,7 +159,7 @@ def test_hours_that_are_not_valid_yet_or_any_more_do_not_open() -> None:
         clinic.when(book(start)).then(booked(start) if is_open else Reason.OUTSIDE_HOURS)
 
 
-def test_the_first_and_the_last_day_of_validity_count() -> None:
+def test_the_first_and_the_last_day_of_validity_are_included() -> None:
     that_monday = entry(1, "09:00", "12:00", date(2026, 4, 6), date(2026, 4, 6))
 
     given(*a_doctor(hours=(that_monday,))).when(book(on(date(2026, 4, 6), "09:00"))).then(
@@ -205,8 +209,8 @@ def test_hours_side_by_side_are_fine(hours: tuple[Hours, ...]) -> None:
     given(registered()).when(set_hours(*hours)).then(hours_set(*hours))
 
 
-def test_a_doctor_offers_what_is_in_the_list() -> None:
+def test_a_doctors_visit_types_are_found_by_code() -> None:
     doctor = given(registered()).book.doctors[DOCTOR]
 
-    assert [doctor.visit_type(one.code) for one in VISIT_TYPES] == list(VISIT_TYPES)
+    assert [doctor.visit_type(visit_type.code) for visit_type in VISIT_TYPES] == list(VISIT_TYPES)
     assert doctor.visit_type("massage") is None

@@ -1,4 +1,4 @@
-"""Whatever is asked in whatever order: no doctor and no patient is ever in two places at a time."""
+"""For any commands in any order: no doctor and no patient is ever double-booked."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -8,13 +8,13 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from contracts.commands import Actor, ActorKind, BookAppointment, Command, Outcome
+from contracts.commands import Actor, ActorKind, BookAppointment, Command, VisitOutcome
 from contracts.doctors import Policy, VisitType
 from contracts.events import Fact, TimeBlocked
 from contracts.refusals import Refusal
-from scheduling.calendar import Interval
 from scheduling.decide import decide
 from scheduling.evolve import evolve
+from scheduling.opening_hours import Interval
 from scheduling.state import Appointment, Book, Status
 from tests.unit.scheduling import asked
 from tests.unit.scheduling.clinic import (
@@ -56,7 +56,7 @@ commands: some.SearchStrategy[Command] = some.one_of(
     some.builds(asked.reschedule, starts, some.none() | kinds, actors, doctors, appointments),
     some.builds(asked.reschedule, starts, some.none() | kinds, actors, doctors, appointments),
     some.builds(asked.cancel, actors, doctors, appointments),
-    some.builds(asked.record, some.sampled_from(Outcome), some.just(BY_STAFF), doctors, appointments),
+    some.builds(asked.record, some.sampled_from(VisitOutcome), some.just(BY_STAFF), doctors, appointments),
     some.builds(_block, starts, lengths, some.booleans(), doctors),
     some.builds(asked.unblock, doctors),
     some.builds(asked.update, doctors, visit_types=some.sampled_from(OFFERS)),
@@ -75,22 +75,22 @@ def a_clinic() -> Book:
 
 
 def is_new(book: Book, command: Command) -> bool:
-    """Ids of appointments derive from those of commands, so that none is made twice."""
+    """Appointment ids derive from command ids, so that none is made twice."""
     return not (isinstance(command, BookAppointment) and command.appointment_id in book.appointments)
 
 
 def booked_in(book: Book) -> list[Appointment]:
-    return [one for one in book.appointments.values() if one.status is Status.BOOKED]
+    return [appointment for appointment in book.appointments.values() if appointment.status is Status.BOOKED]
 
 
 def overlap_free(intervals: Iterable[Interval]) -> bool:
-    return not any(one.overlaps(other) for one, other in combinations(intervals, 2))
+    return not any(first.overlaps(second) for first, second in combinations(intervals, 2))
 
 
 def through(
     history: list[tuple[Command, timedelta]], look: Callable[[Book, Command, list[Fact]], None]
 ) -> None:
-    """Decide one after the other, as the worker does, and look at the book after each."""
+    """Decide one command after the other, as the worker does, and check the book after each."""
     book, now = a_clinic(), NOW
     for command, wait in history:
         now += wait
@@ -111,26 +111,34 @@ def test_no_two_appointments_of_a_doctor_or_of_a_patient_overlap(
     def look(book: Book, command: Command, facts: list[Fact]) -> None:
         booked = booked_in(book)
         for doctor in DOCTORS:
-            assert overlap_free(one.occupied for one in booked if one.doctor_id == doctor)
+            assert overlap_free(
+                appointment.occupied for appointment in booked if appointment.doctor_id == doctor
+            )
         for patient in PATIENTS:
-            assert overlap_free(one.visit for one in booked if one.patient_id == patient)
+            assert overlap_free(
+                appointment.visit for appointment in booked if appointment.patient_id == patient
+            )
 
     through(history, look)
 
 
 @settings(max_examples=150, deadline=None)
 @given(history=histories)
-def test_the_indexes_of_the_book_agree_with_it(history: list[tuple[Command, timedelta]]) -> None:
+def test_the_indexes_of_the_book_match_its_contents(history: list[tuple[Command, timedelta]]) -> None:
     always = Interval(NOW - timedelta(days=1), NOW + timedelta(days=30))
 
     def look(book: Book, command: Command, facts: list[Fact]) -> None:
         booked = booked_in(book)
         for doctor in DOCTORS:
-            taken = sorted((one.occupied, one.id) for one in booked if one.doctor_id == doctor)
+            taken = sorted(
+                (appointment.occupied, appointment.id)
+                for appointment in booked
+                if appointment.doctor_id == doctor
+            )
             assert list(book.occupied(doctor).overlapping(always)) == [id_ for _, id_ in taken]
         for patient in PATIENTS:
-            assert {one.id for one in book.booked_by(patient)} == {
-                one.id for one in booked if one.patient_id == patient
+            assert {appointment.id for appointment in book.booked_by(patient)} == {
+                appointment.id for appointment in booked if appointment.patient_id == patient
             }
 
     through(history, look)
@@ -138,15 +146,17 @@ def test_the_indexes_of_the_book_agree_with_it(history: list[tuple[Command, time
 
 @settings(max_examples=150, deadline=None)
 @given(history=histories)
-def test_time_off_that_was_granted_has_no_upcoming_visits_in_it(
+def test_granted_time_off_has_no_upcoming_visits_in_it(
     history: list[tuple[Command, timedelta]],
 ) -> None:
     def look(book: Book, command: Command, facts: list[Fact]) -> None:
         for fact in facts:
             if isinstance(fact, TimeBlocked):
                 away = Interval(fact.starts_at, fact.ends_at)
-                left = [one for one in booked_in(book) if one.doctor_id == fact.doctor_id]
-                assert not any(one.visit.overlaps(away) for one in left)
+                left = [
+                    appointment for appointment in booked_in(book) if appointment.doctor_id == fact.doctor_id
+                ]
+                assert not any(appointment.visit.overlaps(away) for appointment in left)
 
     through([(command, timedelta(0)) for command, _ in history], look)
 
@@ -159,12 +169,12 @@ def test_an_appointment_keeps_its_patient_and_its_version_only_grows(
     seen: dict[UUID, Appointment] = {}
 
     def look(book: Book, command: Command, facts: list[Fact]) -> None:
-        for one in book.appointments.values():
-            before = seen.get(one.id, one)
-            assert (one.patient_id, one.booked_at) == (before.patient_id, before.booked_at)
-            assert one.version >= before.version
-            if one.visit != before.visit or one.doctor_id != before.doctor_id:
-                assert one.version == before.version + 1
-            seen[one.id] = one
+        for appointment in book.appointments.values():
+            before = seen.get(appointment.id, appointment)
+            assert (appointment.patient_id, appointment.booked_at) == (before.patient_id, before.booked_at)
+            assert appointment.version >= before.version
+            if appointment.visit != before.visit or appointment.doctor_id != before.doctor_id:
+                assert appointment.version == before.version + 1
+            seen[appointment.id] = appointment
 
     through(history, look)

@@ -1,4 +1,4 @@
-"""For every schedule, around every change of the clocks: what is offered is accepted, and nothing else is."""
+"""For every schedule, around every clock change: exactly the slots that are offered are accepted."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,11 +7,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from contracts.events import AppointmentBooked
+from contracts.events import AppointmentBooked, Fact
 from contracts.refusals import Refusal
-from scheduling.calendar import Interval
 from scheduling.decide import decide
-from scheduling.outcome import Outcome
+from scheduling.opening_hours import Interval
 from tests.unit.scheduling.asked import book
 from tests.unit.scheduling.clinic import BY_STAFF
 from tests.unit.scheduling.schedules import Schedule, schedules
@@ -21,8 +20,8 @@ LONG_BEFORE = timedelta(days=2)
 MINUTE = timedelta(minutes=1)
 
 
-def asked_by_staff(schedule: Schedule, start: datetime) -> Outcome:
-    """Staff ask for it long before, for a patient who has nothing else to do."""
+def asked_by_staff(schedule: Schedule, start: datetime) -> list[Fact] | Refusal:
+    """A booking by staff, long before, for a patient without other appointments."""
     command = book(start, schedule.visit_type, by=BY_STAFF, patient=SOMEONE, appointment=SOMEONE)
     return decide(schedule.book, command, start - LONG_BEFORE)
 
@@ -59,11 +58,10 @@ def test_every_start_of_the_day_that_is_not_offered_is_refused(
 
 @settings(max_examples=300, deadline=None)
 @given(schedule=schedules())
-def test_every_offered_visit_lies_in_the_hours_of_its_day_and_in_nobodys_way(schedule: Schedule) -> None:
+def test_every_offered_visit_lies_in_the_hours_of_its_day_and_overlaps_nothing(schedule: Schedule) -> None:
     zone = ZoneInfo(schedule.doctor.time_zone)
-    openings = schedule.openings()
-    taken = [one.occupied for one in schedule.book.appointments.values()]
-    away = [one.when for one in schedule.doctor.time_off]
+    taken = [appointment.occupied for appointment in schedule.book.appointments.values()]
+    away = [time_off.when for time_off in schedule.doctor.time_off]
     before = timedelta(minutes=schedule.visit_type.buffer_before_minutes)
     after = timedelta(minutes=schedule.visit_type.buffer_after_minutes)
 
@@ -71,6 +69,6 @@ def test_every_offered_visit_lies_in_the_hours_of_its_day_and_in_nobodys_way(sch
         visit = Interval(start, start + timedelta(minutes=schedule.visit_type.minutes))
         occupied = Interval(visit.starts - before, visit.ends + after)
         assert start.astimezone(zone).date() == schedule.day
-        assert any(one.starts <= visit.starts and visit.ends <= one.ends for one in openings)
-        assert not any(occupied.overlaps(one) for one in taken)
-        assert not any(visit.overlaps(one) for one in away)
+        assert schedule.is_open(visit)
+        assert not any(occupied.overlaps(interval) for interval in taken)
+        assert not any(visit.overlaps(interval) for interval in away)

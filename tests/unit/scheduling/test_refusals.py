@@ -1,4 +1,4 @@
-"""Every reason to say no, at least once, and in which order the reasons are looked at."""
+"""Every reason for a refusal, at least once, and the order in which reasons are checked."""
 
 import pytest
 
@@ -79,10 +79,13 @@ CASES: list[Case] = [
     ),
     (Reason.ALREADY_REGISTERED, (registered(),), asked.register()),
     (Reason.UNKNOWN_TIME_OFF, a_doctor(), asked.unblock()),
+    (Reason.CHANGED_MEANWHILE, (*a_doctor(), MINE), asked.reschedule(NINE, expected_version=2)),
+    (Reason.CHANGED_MEANWHILE, (*a_doctor(), MINE), asked.cancel(expected_version=2)),
+    (Reason.CHANGED_MEANWHILE, (*a_doctor(), MINE), asked.record(expected_version=2)),
 ]
 
 
-def reason_of(why: Reason | Refusal) -> Reason:
+def reason_of(why: Reason | Refusal) -> str:
     return why.reason if isinstance(why, Refusal) else why
 
 
@@ -95,8 +98,8 @@ def test_refused(why: Reason | Refusal, facts: tuple[Fact, ...], command: Comman
     given(*facts).when(command).then(why)
 
 
-def test_every_reason_that_a_decision_can_give_is_told_here() -> None:
-    # Whether a key was used before, only the worker knows.
+def test_every_reason_that_a_decision_can_give_is_tested() -> None:
+    # Only the worker knows whether a key was used before.
     assert {reason_of(why) for why, _, _ in CASES} == set(Reason) - {Reason.IDEMPOTENCY_KEY_REUSED}
 
 
@@ -110,7 +113,7 @@ def test_a_refusal_changes_nothing(why: Reason | Refusal, facts: tuple[Fact, ...
     assert (before.book.doctors, before.book.appointments) == (doctors, appointments)
 
 
-def test_the_clock_is_told_before_the_calendar_and_the_calendar_before_the_patient() -> None:
+def test_time_is_checked_before_the_calendar_and_the_calendar_before_the_patient() -> None:
     strict = a_doctor(policy=STRICT)
     full = (*strict, *a_doctor(OTHER_DOCTOR), ELSEWHERE, booked(TEN, patient=OTHER_PATIENT))
     elsewhere_and_here = (*a_doctor(policy=ONLY_ONE), *a_doctor(OTHER_DOCTOR), ELSEWHERE, LATER)

@@ -1,4 +1,4 @@
-"""Which starts are offered: elapsed time from the opening, whatever the clocks on the wall do."""
+"""The starts that are offered: by elapsed time from the opening, whatever the local clock shows."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ HALF_HOURS = Policy(slot_minutes=30)
 def offered(
     *facts: Fact, day: date = MONDAY, visit_type: str = "checkup", time_zone: str = BERLIN
 ) -> list[str]:
-    """The starts that are offered, as they are shown: local time, with the offset."""
+    """The starts that are offered, as shown: local time with its offset."""
     clinic = given(*facts).book
     doctor = clinic.doctors[DOCTOR]
     wanted = doctor.visit_type(visit_type)
@@ -61,7 +61,7 @@ def test_a_morning_in_quarters_of_an_hour() -> None:
     assert offered(*a_doctor()) == [f"{wall}+01" for wall in walls]
 
 
-def test_the_grid_is_the_policys_and_begins_with_the_hours() -> None:
+def test_the_grid_comes_from_the_policy_and_begins_with_the_hours() -> None:
     hours = (entry(1, "09:10", "10:30"),)
 
     def in_steps_of(minutes: int) -> list[str]:
@@ -77,39 +77,45 @@ def test_every_opening_has_its_own_grid() -> None:
     assert offered(*a_doctor(hours=hours)) == ["09:00+01", "09:15+01", "13:05+01", "13:20+01"]
 
 
-def test_a_visit_that_is_longer_than_the_hours_has_no_slot() -> None:
+def test_a_visit_longer_than_the_hours_has_no_slot() -> None:
     assert offered(*a_doctor(hours=(entry(1, "09:00", "09:29"),))) == []
     assert offered(*a_doctor(hours=(entry(1, "09:00", "09:30"),))) == ["09:00+01"]
 
 
-def test_what_is_taken_or_off_is_not_offered() -> None:
-    there = booked(monday("10:00"), SHORT)
+def test_taken_time_and_time_off_are_not_offered() -> None:
+    existing = booked(monday("10:00"), SHORT)
     away = blocked(monday("11:20"), monday("11:40"))
 
-    assert offered(*a_doctor(policy=HALF_HOURS), there, away) == ["09:00+01", "09:30+01", "10:30+01"]
-    assert offered(*a_doctor(policy=HALF_HOURS), there, visit_type="surgery") == ["10:30+01", "11:00+01"]
+    assert offered(*a_doctor(policy=HALF_HOURS), existing, away) == ["09:00+01", "09:30+01", "10:30+01"]
+    assert offered(*a_doctor(policy=HALF_HOURS), existing, visit_type="surgery") == ["10:30+01", "11:00+01"]
 
 
 def test_a_day_without_hours_has_no_slots() -> None:
     assert offered(*a_doctor(), day=MONDAY + timedelta(days=1)) == []
 
 
-def test_in_spring_the_slots_go_on_after_the_gap() -> None:
+def test_in_spring_the_slots_continue_after_the_gap() -> None:
     facts = night(entry(7, "01:00", "04:00"), BERLIN)
 
     assert offered(*facts, day=SPRING_SUNDAY) == ["01:00+01", "01:30+01", "03:00+02", "03:30+02"]
 
 
-def test_in_autumn_the_hour_that_exists_twice_has_its_slots_twice() -> None:
+def test_in_autumn_the_repeated_hour_has_its_slots_twice() -> None:
     facts = night(entry(7, "01:00", "04:00"), BERLIN)
 
     assert offered(*facts, day=AUTUMN_SUNDAY) == [
-        *("01:00+02", "01:30+02", "02:00+02", "02:30+02"),
-        *("02:00+01", "02:30+01", "03:00+01", "03:30+01"),
+        "01:00+02",
+        "01:30+02",
+        "02:00+02",
+        "02:30+02",
+        "02:00+01",
+        "02:30+01",
+        "03:00+01",
+        "03:30+01",
     ]
 
 
-def test_a_visit_may_last_through_the_change() -> None:
+def test_a_visit_may_span_the_clock_change() -> None:
     facts = a_doctor(hours=(entry(7, "01:00", "04:00"),), policy=Policy(slot_minutes=45))
     clinic = given(*facts)
     before_the_gap = datetime(2026, 3, 29, 0, 45, tzinfo=UTC)
@@ -153,8 +159,8 @@ def test_in_santiago_the_clocks_change_at_midnight() -> None:
     assert walls(date(2024, 9, 8)) == ["01:00-03", "01:30-03"]
 
 
-# Both pairs share an hour of that night: the first of a pair ends in the second half past two, the second
-# begins in the first.
+# Both pairs share an hour of that night: the first of a pair ends at the second 02:30, the second begins at
+# the first.
 SHARING = {
     "meeting": (entry(7, "01:00", "02:30"), entry(7, "02:30", "04:00")),
     "with a break": (entry(7, "01:00", "02:15"), entry(7, "02:45", "04:00")),
@@ -162,7 +168,7 @@ SHARING = {
 
 
 @pytest.mark.parametrize("hours", SHARING.values(), ids=SHARING)
-def test_hours_that_share_an_hour_that_exists_twice_offer_every_start_once_in_order(
+def test_hours_that_share_a_repeated_hour_offer_every_start_once_in_order(
     hours: tuple[Hours, ...],
 ) -> None:
     clinic = given(*a_doctor(hours=hours)).book
@@ -171,7 +177,7 @@ def test_hours_that_share_an_hour_that_exists_twice_offer_every_start_once_in_or
     assert starts == sorted(set(starts))
 
 
-def test_in_such_an_hour_the_slots_of_both_are_slots() -> None:
+def test_in_such_an_hour_the_slots_of_both_are_offered() -> None:
     clinic = given(*a_doctor(hours=SHARING["meeting"], policy=Policy(slot_minutes=20)))
     of_the_first, of_the_second = (datetime(2026, 10, 25, 0, minute, tzinfo=UTC) for minute in (40, 30))
 

@@ -1,4 +1,4 @@
-"""When the doctor is away: nothing is booked then, and what was booked stands in the way or is cancelled."""
+"""Time off: nothing is booked in it, and existing bookings conflict with it or are cancelled."""
 
 from datetime import date, timedelta
 
@@ -34,7 +34,7 @@ AT_TEN = booked(monday("10:00"), SURGERY, patient=OTHER_PATIENT, appointment=OTH
 CLINIC = (*a_doctor(), AT_NINE, AT_TEN)
 
 
-def test_time_off_is_taken() -> None:
+def test_time_off_is_added() -> None:
     given(*a_doctor()).when(block(monday("09:00"), monday("10:00"), note="c2VhbGVk")).then(
         blocked(monday("09:00"), monday("10:00"), note="c2VhbGVk")
     )
@@ -65,9 +65,9 @@ def test_it_may_last_for_days() -> None:
         clinic.when(book(start)).then(booked(start) if free else Reason.IN_TIME_OFF)
 
 
-# Both nights of change lie within: on 29 March the clocks of Berlin go forward, on 25 October back.
+# Both clock changes lie within: on 29 March the clocks of Berlin go forward, on 25 October back.
 @pytest.mark.parametrize("sunday", [date(2026, 3, 29), date(2026, 10, 25)], ids=["spring", "autumn"])
-def test_it_may_last_over_a_change_of_the_clocks(sunday: date) -> None:
+def test_it_may_span_a_clock_change(sunday: date) -> None:
     saturday, next_monday = sunday - timedelta(days=1), sunday + timedelta(days=1)
     away = blocked(on(saturday, "10:00"), on(next_monday, "10:00"))
     clinic = given(*a_doctor(hours=EVERY_DAY), away)
@@ -85,7 +85,7 @@ def test_it_may_last_over_a_change_of_the_clocks(sunday: date) -> None:
 
 
 @pytest.mark.parametrize(("fold", "free"), [(0, False), (1, True)], ids=["the first", "the second"])
-def test_it_may_take_one_of_two_hours_with_the_same_name(fold: int, free: bool) -> None:
+def test_it_may_cover_one_of_two_hours_with_the_same_local_time(fold: int, free: bool) -> None:
     sunday = date(2026, 10, 25)
     night = entry(7, "01:00", "04:00")
     away = blocked(on(sunday, "02:00", fold=0), on(sunday, "02:00", fold=1))
@@ -96,7 +96,7 @@ def test_it_may_take_one_of_two_hours_with_the_same_name(fold: int, free: bool) 
     )
 
 
-def test_bookings_stand_in_its_way_and_are_counted() -> None:
+def test_bookings_conflict_with_it_and_are_counted() -> None:
     clinic = given(*CLINIC)
 
     clinic.when(block(monday("08:00"), monday("18:00"))).then(Refusal(Reason.CONFLICTS_WITH_BOOKINGS, 2))
@@ -108,7 +108,7 @@ def test_touching_a_visit_or_lying_in_its_buffers_is_no_conflict(starts: str, en
     given(*CLINIC).when(block(monday(starts), monday(ends))).then(blocked(monday(starts), monday(ends)))
 
 
-def test_if_so_asked_the_clinic_cancels_what_is_in_the_way_in_order() -> None:
+def test_on_request_the_clinic_cancels_the_conflicting_bookings_in_order() -> None:
     given(*CLINIC).when(block(monday("08:00"), monday("18:00"), cancel_conflicting=True)).then(
         blocked(monday("08:00"), monday("18:00")),
         cancelled(AT_NINE, CancelledBy.CLINIC, "time_off"),
@@ -130,13 +130,13 @@ OTHERS: dict[str, tuple[Fact, ...]] = {
 
 
 @pytest.mark.parametrize("others", OTHERS.values(), ids=OTHERS)
-def test_what_is_not_booked_with_this_doctor_is_no_conflict(others: tuple[Fact, ...]) -> None:
+def test_other_appointments_are_no_conflict(others: tuple[Fact, ...]) -> None:
     given(*a_doctor(), *others).when(block(monday("09:00"), monday("10:00"))).then(
         blocked(monday("09:00"), monday("10:00"))
     )
 
 
-def test_a_visit_that_is_past_is_no_conflict_and_is_not_cancelled() -> None:
+def test_a_past_visit_is_no_conflict_and_is_not_cancelled() -> None:
     all_day = block(monday("08:00"), monday("18:00"), cancel_conflicting=True)
 
     given(*CLINIC).when(all_day, monday("09:30")).then(
@@ -150,14 +150,14 @@ def test_a_visit_that_has_begun_is_a_conflict() -> None:
     )
 
 
-def test_it_may_have_begun_but_not_be_over() -> None:
+def test_it_may_have_begun_but_not_ended() -> None:
     asked = block(NOW - timedelta(days=1), NOW + timedelta(minutes=1))
 
     given(*a_doctor()).when(asked).then(blocked(asked.starts_at, asked.ends_at))
     given(*a_doctor()).when(asked, asked.ends_at).then(Reason.IN_THE_PAST)
 
 
-def test_it_may_lie_outside_the_hours_and_take_a_day_without_any() -> None:
+def test_it_may_lie_outside_the_hours_and_cover_a_day_without_any() -> None:
     sunday = MONDAY - timedelta(days=1)
 
     given(*a_doctor()).when(block(on(sunday, "00:00"), on(sunday, "12:00"))).then(
@@ -165,7 +165,7 @@ def test_it_may_lie_outside_the_hours_and_take_a_day_without_any() -> None:
     )
 
 
-def test_time_off_that_is_given_back_can_be_booked() -> None:
+def test_removed_time_off_can_be_booked() -> None:
     away = blocked(monday("09:00"), monday("10:00"))
     after = given(*a_doctor(), away).when(unblock()).then_given()
 
@@ -174,7 +174,7 @@ def test_time_off_that_is_given_back_can_be_booked() -> None:
     assert after.book.doctors[DOCTOR].time_off == ()
 
 
-def test_it_is_given_back_but_once() -> None:
+def test_it_is_removed_only_once() -> None:
     away = blocked(monday("09:00"), monday("10:00"))
 
     given(*a_doctor(), away, unblocked(away.starts_at, away.ends_at)).when(unblock()).then(
@@ -185,7 +185,7 @@ def test_it_is_given_back_but_once() -> None:
     )
 
 
-def test_what_the_clinic_cancelled_stays_cancelled_when_time_off_is_given_back() -> None:
+def test_cancelled_bookings_stay_cancelled_when_time_off_is_removed() -> None:
     after = (
         given(*CLINIC)
         .when(block(monday("08:00"), monday("18:00"), cancel_conflicting=True))

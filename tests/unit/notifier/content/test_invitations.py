@@ -1,4 +1,4 @@
-"""An invitation and what becomes of it (RFC 5546), read by a library as a patient's calendar would."""
+"""Invitations and their updates (RFC 5546), parsed by a library."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,8 @@ from dateutil.tz import tzical  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from infra.calendar_entries import calendar_uid
-from notifier.content import Kind, Letter
+from infra.ical.entry import calendar_uid
+from notifier.content import Kind, Notification
 from tests.unit.notifier.content.writing import (
     APPOINTMENT,
     BERLIN,
@@ -20,27 +20,27 @@ from tests.unit.notifier.content.writing import (
     KATHMANDU,
     WRITTEN_AT,
     calendar,
-    letter,
     mailed,
+    notification,
     part,
     visit,
 )
 
 ZONES = [
-    *(BERLIN, KATHMANDU, "America/New_York", "Australia/Lord_Howe", "Europe/Dublin", "Africa/Casablanca"),
-    *("Pacific/Apia", "America/Santiago", "UTC", "America/St_Johns"),
-]
+    BERLIN, KATHMANDU, "America/New_York", "Australia/Lord_Howe", "Europe/Dublin", "Africa/Casablanca",
+    "Pacific/Apia", "America/Santiago", "UTC", "America/St_Johns",
+]  # fmt: skip
 HOUR = timedelta(hours=1)
 
 
-def read(one: Letter) -> tuple[Any, Any]:
-    return calendar(mailed(one))
+def read(sent: Notification) -> tuple[Any, Any]:
+    return calendar(mailed(sent))
 
 
 def shown(calendar: Any, event: Any, name: str) -> datetime:
-    """When a calendar shows it that has only the VTIMEZONE to go by, read by another library than ours.
+    """The time as a calendar shows it that uses only the VTIMEZONE, parsed by another library than ours.
 
-    An hour that comes twice is the first one (RFC 5545, section 3.3.5).
+    A local time that occurs twice means the first (RFC 5545, section 3.3.5).
     """
     if "TZID" not in event[name].params:
         instant: datetime = event.decoded(name)
@@ -53,7 +53,7 @@ def shown(calendar: Any, event: Any, name: str) -> datetime:
 
 class TestAnInvitation:
     def test_is_the_last_alternative_and_a_file(self) -> None:
-        mail = mailed(letter(Kind.CONFIRMATION))
+        mail = mailed(notification(Kind.CONFIRMATION))
 
         assert mail.get_content_type() == "multipart/mixed"
         [alternative, attachment] = mail.iter_parts()
@@ -65,11 +65,11 @@ class TestAnInvitation:
         content = attachment.get_payload(decode=True)
         assert content == invitation.get_payload(decode=True)
         assert isinstance(content, bytes)
-        assert all(len(one) <= 75 for one in content.split(b"\r\n"))
+        assert all(len(line) <= 75 for line in content.split(b"\r\n"))
         assert b"\n" not in content.replace(b"\r\n", b"")
 
-    def test_stands_without_an_answer(self) -> None:
-        whole, event = read(letter(Kind.CONFIRMATION))
+    def test_needs_no_answer(self) -> None:
+        whole, event = read(notification(Kind.CONFIRMATION))
 
         assert (whole["METHOD"], whole["VERSION"]) == ("REQUEST", "2.0")
         assert event["UID"] == calendar_uid(APPOINTMENT), "the entry of …/calendar.ics"
@@ -83,15 +83,15 @@ class TestAnInvitation:
         assert (attendee.params["PARTSTAT"], attendee.params["RSVP"]) == ("ACCEPTED", "FALSE")
         [alarm] = event.walk("VALARM")
         assert (alarm["ACTION"], alarm.decoded("TRIGGER")) == ("DISPLAY", -HOUR)
-        assert alarm["DESCRIPTION"] == "In an hour: Check-up, Dr. Hanna Weiß"
+        assert alarm["DESCRIPTION"] == "In one hour: Check-up, Dr. Hanna Weiß"
 
     @pytest.mark.parametrize("kind", [Kind.REMINDER, Kind.LOGIN_CODE])
-    def test_is_in_no_other_letter(self, kind: Kind) -> None:
-        mail = mailed(letter(kind))
+    def test_is_in_no_other_notification(self, kind: Kind) -> None:
+        mail = mailed(notification(kind))
 
         assert part(mail, "text/calendar") is part(mail, "application/ics") is None
 
-    def test_is_updated_through_every_change(self) -> None:
+    def test_is_updated_by_every_change(self) -> None:
         days = [datetime(2026, 3, 27, 9, tzinfo=UTC) + timedelta(days=number) for number in range(3)]
         visits = [
             visit(days[0], 1),
@@ -99,23 +99,23 @@ class TestAnInvitation:
             visit(days[2], 3, time_zone=KATHMANDU),
             visit(days[2], 4, time_zone=KATHMANDU),
         ]
-        letters = [
-            letter(Kind.CONFIRMATION, visits[0]),
-            letter(Kind.RESCHEDULE, visits[1], previous=visits[0]),
-            letter(Kind.RESCHEDULE, visits[2], previous=visits[1]),
-            letter(Kind.CANCELLATION, visits[3]),
+        notifications = [
+            notification(Kind.CONFIRMATION, visits[0]),
+            notification(Kind.RESCHEDULE, visits[1], previous=visits[0]),
+            notification(Kind.RESCHEDULE, visits[2], previous=visits[1]),
+            notification(Kind.CANCELLATION, visits[3]),
         ]
 
-        read_in_turn = [read(one) for one in letters]
+        read_in_turn = [read(sent) for sent in notifications]
 
         events = [event for _, event in read_in_turn]
         assert [whole["METHOD"] for whole, _ in read_in_turn] == ["REQUEST", "REQUEST", "REQUEST", "CANCEL"]
         assert len({event["UID"] for event in events}) == 1
         assert [event["SEQUENCE"] for event in events] == [1, 2, 3, 4]
         assert len({(event["ORGANIZER"], event["ATTENDEE"]) for event in events}) == 1
-        for (whole, event), one in zip(read_in_turn, visits, strict=True):
-            assert event.decoded("DTSTART") == shown(whole, event, "DTSTART") == one.starts_at
-            assert event.decoded("DTEND") == shown(whole, event, "DTEND") == one.ends_at
+        for (whole, event), shown_visit in zip(read_in_turn, visits, strict=True):
+            assert event.decoded("DTSTART") == shown(whole, event, "DTSTART") == shown_visit.starts_at
+            assert event.decoded("DTEND") == shown(whole, event, "DTEND") == shown_visit.ends_at
         assert [str(event.decoded("DTSTART"))[11:16] for event in events] == [
             "10:00",
             "10:00",
@@ -142,7 +142,7 @@ class TestTimes:
             at += HOUR
         around = [change + number * HOUR for change in changes for number in (-24, -2, -0.25, 0, 0.5, 1, 24)]
         for starts_at in around or [datetime(2026, 6, 1, 9, tzinfo=UTC)]:
-            whole, event = read(letter(Kind.CONFIRMATION, visit(starts_at, time_zone=zone)))
+            whole, event = read(notification(Kind.CONFIRMATION, visit(starts_at, time_zone=zone)))
 
             wall, until = starts_at.astimezone(local), (starts_at + HALF_AN_HOUR).astimezone(local)
             assert shown(whole, event, "DTSTART") == starts_at, f"{wall} in {zone}"
@@ -159,6 +159,6 @@ class TestTimes:
         zone=some.sampled_from([zone for zone in ZONES if zone != "UTC"]),
     )
     def test_are_right_at_any_time_anywhere(self, starts_at: datetime, zone: str) -> None:
-        whole, event = read(letter(Kind.CONFIRMATION, visit(starts_at, time_zone=zone)))
+        whole, event = read(notification(Kind.CONFIRMATION, visit(starts_at, time_zone=zone)))
 
         assert shown(whole, event, "DTSTART") == starts_at

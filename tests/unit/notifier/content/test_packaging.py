@@ -1,4 +1,4 @@
-"""What letters are made of is installed with the code."""
+"""Templates and translations are installed with the code."""
 
 from pathlib import Path
 
@@ -11,6 +11,6 @@ def test_templates_and_catalogues_are_in_the_wheel() -> None:
     files = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
 
     for folder in ("notifier/content/templates", "notifier/content/locale", "ingress/templates"):
-        here = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*") if path.is_file()}
-        assert here
-        assert here <= files
+        sources = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*") if path.is_file()}
+        assert sources
+        assert sources <= files

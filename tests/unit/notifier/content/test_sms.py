@@ -1,4 +1,4 @@
-"""Text messages: one line, one message where that is possible."""
+"""Text messages: one line, and one message if possible."""
 
 import unicodedata
 from dataclasses import replace
@@ -9,41 +9,48 @@ from hypothesis import strategies as some
 
 from notifier.content import Kind, compose_sms
 from notifier.content.sms import is_one_message
-from tests.unit.notifier.content.writing import ADA, CLINIC, NAMES, VISITS, letter, visit
+from tests.unit.notifier.content.writing import ADA, CLINIC, NAMES, VISITS, notification, visit
+
+# A link that undoes a change is longer than a message.
+BRIEF = [kind for kind in Kind if kind is not Kind.ADDRESS_CHANGED]
 
 
-def test_what_they_say() -> None:
-    said = {kind: compose_sms(letter(kind), CLINIC) for kind in Kind}
+def test_their_texts() -> None:
+    said = {kind: compose_sms(notification(kind), CLINIC) for kind in Kind}
 
     when, us = "Tue 1 Dec 2026, 10:00 CET, Dr. Hanna Weiß.", "Praxis am Park"
     assert said == {
-        Kind.CONFIRMATION: f"{us}: your appointment is booked: {when}",
-        Kind.RESCHEDULE: f"{us}: your appointment has been moved to {when}",
-        Kind.CANCELLATION: f"{us}: your appointment is cancelled, as you asked: {when}",
-        Kind.REMINDER: f"{us}: reminder of your appointment: {when}",
-        Kind.LOGIN_CODE: f"{us}: your login code is 12345678. Tell it to nobody.",
+        Kind.CONFIRMATION: f"{us}: your appointment is confirmed for {when}",
+        Kind.RESCHEDULE: f"{us}: your appointment has been rescheduled to {when}",
+        Kind.CANCELLATION: f"{us}: your appointment has been cancelled, as you requested: {when}",
+        Kind.REMINDER: f"{us}: reminder of your appointment on {when}",
+        Kind.LOGIN_CODE: f"{us}: your login code is 12345678. Do not share it.",
+        Kind.ADDRESS_CODE: f"{us}: your confirmation code is 12345678. Do not share it.",
+        Kind.ADDRESS_CHANGED: f"{us}: your contact details have changed. If it was not you: "
+        "https://clinic.example.org/v1/undo/token",
+        Kind.PASSKEY_ADDED: f"{us}: a passkey was added to your account. If it was not you, call us.",
     }
 
 
 @pytest.mark.parametrize("by", ["staff", "clinic"])
-def test_the_clinic_says_that_it_was_the_clinic(by: str) -> None:
-    assert "we had to cancel" in compose_sms(letter(Kind.CANCELLATION, cancelled_by=by), CLINIC)
+def test_a_cancellation_by_the_clinic_says_so(by: str) -> None:
+    assert "we had to cancel" in compose_sms(notification(Kind.CANCELLATION, cancelled_by=by), CLINIC)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", BRIEF)
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_each_is_one_message(kind: Kind, language: str) -> None:
-    text = compose_sms(letter(kind, language=language), CLINIC)
+    text = compose_sms(notification(kind, language=language), CLINIC)
 
     assert is_one_message(text)
-    assert "Check-up" not in text, "what for is nobody's business who sees the phone"
+    assert "Check-up" not in text, "somebody who sees the phone must not learn the reason"
     assert "General practice" not in text
 
 
 @pytest.mark.parametrize("kind", VISITS)
 @pytest.mark.parametrize("doctor", ["Dr. " + "x" * 150, "Dr. Łukasz Wiśniewski", "Dr. 🩺"])
 def test_a_doctor_who_does_not_fit_is_left_out(kind: Kind, doctor: str) -> None:
-    text = compose_sms(letter(kind, visit(doctor_name=doctor)), CLINIC)
+    text = compose_sms(notification(kind, visit(doctor_name=doctor)), CLINIC)
 
     assert is_one_message(text)
     assert doctor not in text
@@ -51,15 +58,15 @@ def test_a_doctor_who_does_not_fit_is_left_out(kind: Kind, doctor: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(doctor=NAMES, kind=some.sampled_from(list(Kind)), language=some.sampled_from(["en", "de"]))
-def test_whatever_the_doctor_is_called(doctor: str, kind: Kind, language: str) -> None:
-    text = compose_sms(letter(kind, visit(doctor_name=doctor), language=language), CLINIC)
+@given(doctor=NAMES, kind=some.sampled_from(BRIEF), language=some.sampled_from(["en", "de"]))
+def test_with_any_doctors_name(doctor: str, kind: Kind, language: str) -> None:
+    text = compose_sms(notification(kind, visit(doctor_name=doctor), language=language), CLINIC)
 
     assert is_one_message(text)
     assert not any(unicodedata.category(character) == "Cc" for character in text)
 
 
-def test_what_fits_into_one_message() -> None:
+def test_the_length_of_a_message() -> None:
     assert is_one_message("a" * 160)
     assert not is_one_message("a" * 161)
     assert is_one_message("€" * 80), "counts twice"
@@ -71,12 +78,12 @@ def test_what_fits_into_one_message() -> None:
 @pytest.mark.parametrize(
     "phone", [None, "", "030 1234567", "+49 30 1234567", "+0301234567", "+49", "+" + "1" * 16]
 )
-def test_a_phone_that_cannot_be_reached(phone: str | None) -> None:
+def test_an_unreachable_phone_number(phone: str | None) -> None:
     with pytest.raises(ValueError, match="phone"):
-        compose_sms(letter(Kind.REMINDER, recipient=replace(ADA, phone=phone)), CLINIC)
+        compose_sms(notification(Kind.REMINDER, recipient=replace(ADA, phone=phone)), CLINIC)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_letter_that_lacks_something(kind: Kind) -> None:
-    with pytest.raises(ValueError, match="the letter"):
-        compose_sms(replace(letter(kind), visit=None, code=None), CLINIC)
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.PASSKEY_ADDED])
+def test_an_incomplete_notification(kind: Kind) -> None:
+    with pytest.raises(ValueError, match="the notification"):
+        compose_sms(replace(notification(kind), visit=None, code=None, undo=None), CLINIC)

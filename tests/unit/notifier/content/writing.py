@@ -1,4 +1,4 @@
-"""Letters to compose, and mails as they are read at the other end."""
+"""Notifications to compose, and mails as their recipients read them."""
 
 import email
 import email.policy
@@ -14,8 +14,7 @@ from hypothesis import strategies as some
 from icalendar import Calendar
 
 from infra.keys import Keys
-from notifier.content import Clinic, Kind, Letter, Recipient, Visit, compose_mail
-from notifier.identity import notification_id
+from notifier.content import Clinic, Kind, Mail, Notification, Recipient, Visit, compose_mail, notification_id
 
 KEYS = Keys(bytes(32))
 BERLIN, KATHMANDU = "Europe/Berlin", "Asia/Kathmandu"
@@ -29,17 +28,21 @@ AS_IT_IS = email.policy.SMTP.clone(refold_source="none")
 VISITS = [Kind.CONFIRMATION, Kind.RESCHEDULE, Kind.CANCELLATION, Kind.REMINDER]
 
 
-def visit(starts_at: datetime = datetime(2026, 12, 1, 9, tzinfo=UTC), version: int = 1, **more: Any) -> Visit:
-    """A visit of half an hour; at 10:00 in Berlin unless told."""
-    given = {"starts_at": starts_at, "ends_at": starts_at + HALF_AN_HOUR, **more}
+def visit(
+    starts_at: datetime = datetime(2026, 12, 1, 9, tzinfo=UTC), version: int = 1, **fields: Any
+) -> Visit:
+    """A visit of half an hour, by default at 10:00 in Berlin."""
+    given = {"starts_at": starts_at, "ends_at": starts_at + HALF_AN_HOUR, **fields}
     plain = {"doctor_name": "Dr. Hanna Weiß", "specialty": "General practice", "visit_type_name": "Check-up"}
     return Visit(appointment_id=APPOINTMENT, version=version, **{**plain, "time_zone": BERLIN, **given})
 
 
-def letter(kind: Kind, about: Visit | None = None, *, language: str = "en", **more: Any) -> Letter:
-    """A letter to Ada."""
-    is_login = kind is Kind.LOGIN_CODE
-    about = None if is_login else about or visit(version=1 if kind is Kind.CONFIRMATION else 2)
+def notification(
+    kind: Kind, about: Visit | None = None, *, language: str = "en", **fields: Any
+) -> Notification:
+    """A notification to Ada."""
+    has_code = kind in (Kind.LOGIN_CODE, Kind.ADDRESS_CODE)
+    about = None if kind.is_urgent else about or visit(version=1 if kind is Kind.CONFIRMATION else 2)
     hours = 24 if kind is Kind.REMINDER else None
     id_ = (
         uuid5(PATIENT, "login") if about is None else notification_id(APPOINTMENT, about.version, kind, hours)
@@ -50,28 +53,29 @@ def letter(kind: Kind, about: Visit | None = None, *, language: str = "en", **mo
         "previous": visit() if kind is Kind.RESCHEDULE else None,
         "cancelled_by": "patient" if kind is Kind.CANCELLATION else None,
         "hours_before": hours,
-        "code": "12345678" if is_login else None,
+        "code": "12345678" if has_code else None,
+        "undo": "token" if kind is Kind.ADDRESS_CHANGED else None,
         "created_at": WRITTEN_AT,
-        **more,
+        **fields,
     }
-    return Letter(kind=kind, visit=about, **given)
+    return Notification(kind=kind, visit=about, **given)
 
 
-def received(composed: EmailMessage) -> EmailMessage:
-    """The mail as it arrives, read by its bytes alone."""
-    return email.message_from_bytes(composed.as_bytes(policy=email.policy.SMTP), policy=email.policy.default)
+def received(composed: Mail) -> EmailMessage:
+    """The mail as it arrives, parsed from its bytes alone."""
+    return email.message_from_bytes(composed.content, policy=email.policy.default)
 
 
-def mailed(one: Letter, clinic: Clinic = CLINIC) -> EmailMessage:
-    """What arrives of a letter."""
-    return received(compose_mail(one, clinic))
+def mailed(sent: Notification, clinic: Clinic = CLINIC) -> EmailMessage:
+    """The mail of a notification, as it arrives."""
+    return received(compose_mail(sent, clinic))
 
 
 def person(mail: EmailMessage, header: str) -> tuple[str, str]:
     """Name and address in To or From.
 
-    By the library's older reader: the newer one leaves the space between two encoded words in names, which
-    RFC 2047, section 6.2, drops.
+    By the library's older parser: the newer one keeps the space between two encoded words in names, which RFC
+    2047, section 6.2, drops.
     """
     raw = email.message_from_bytes(mail.as_bytes(policy=AS_IT_IS), policy=email.policy.compat32)[header]
     name, address = parseaddr("".join(raw.splitlines()))
@@ -79,7 +83,7 @@ def person(mail: EmailMessage, header: str) -> tuple[str, str]:
 
 
 def plain(mail: EmailMessage) -> str:
-    """Its text."""
+    """Its plain text."""
     body = mail.get_body(("plain",))
     assert body is not None
     content: str = body.get_content()
@@ -95,16 +99,16 @@ def html(mail: EmailMessage) -> str:
 
 
 def part(mail: EmailMessage, content_type: str) -> EmailMessage | None:
-    """The one part of this type."""
-    found = [one for one in mail.walk() if one.get_content_type() == content_type]
+    """The only part of this type."""
+    found = [candidate for candidate in mail.walk() if candidate.get_content_type() == content_type]
     assert len(found) <= 1
-    one = found[0] if found else None
-    assert one is None or isinstance(one, EmailMessage)
-    return one
+    only = found[0] if found else None
+    assert only is None or isinstance(only, EmailMessage)
+    return only
 
 
 def calendar(mail: EmailMessage) -> tuple[Any, Any]:
-    """The calendar that it brings, and the calendar's one event."""
+    """The attached calendar and its only event."""
     found = part(mail, "text/calendar")
     assert found is not None
     payload: Any = found.get_payload(decode=True)

@@ -1,0 +1,105 @@
+"""Budgets of the pages: sizes and shifts are asserted; times, which are also the machine's, are printed."""
+
+import gzip
+from typing import Any
+
+from playwright.async_api import Browser, Page, Request, expect
+
+from tests.browser.looking import opened
+from tests.clinic import Clinic
+
+# Of the patients' first load (docs/pages.md).
+SCRIPT_BYTES_MAX, REQUESTS_MAX = 45_000, 8
+SHIFT_MAX = 0.02
+FIRST_VIEW_S, INTERACTION_MS = 1.8, 100
+# A phone of few means: what Lighthouse calls slow 4G, with a processor six times as slow.
+SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 204_800, "uploadThroughput": 96_000}
+PHONE_SLOWER, INTERACTION_SLOWER = 6, 4
+# As web.dev/articles/lcp, cls and inp define them; of few interactions, INP is the slowest.
+NOTE_VITALS = """
+window.__vitals = {lcp: 0, cls: 0, inp: 0}
+{
+    let sum = 0, first = 0, last = 0
+    const note = {
+        "largest-contentful-paint": ({startTime}) => (window.__vitals.lcp = startTime),
+        "layout-shift": ({startTime, value, hadRecentInput}) => {
+            if (hadRecentInput) return
+            if (startTime - last > 1000 || startTime - first > 5000) [sum, first] = [0, startTime]
+            last = startTime
+            sum += value
+            window.__vitals.cls = Math.max(window.__vitals.cls, sum)
+        },
+        event: ({interactionId, duration}) => {
+            if (interactionId) window.__vitals.inp = Math.max(window.__vitals.inp, duration)
+        },
+    }
+    for (const type in note)
+        new PerformanceObserver((list) => list.getEntries().forEach(note[type]))
+            .observe({type, buffered: true, durationThreshold: 16})
+}
+"""
+
+
+async def slow(page: Page, times: int, network: dict[str, Any] | None = None) -> None:
+    """From now on the page has a slower processor, and maybe a slower network."""
+    browser = await page.context.new_cdp_session(page)
+    await browser.send("Emulation.setCPUThrottlingRate", {"rate": times})
+    if network:
+        await browser.send("Network.enable")
+        await browser.send("Network.emulateNetworkConditions", network)
+
+
+async def vitals(page: Page) -> dict[str, float]:
+    found: dict[str, float] = await page.evaluate("window.__vitals")
+    return found
+
+
+async def test_the_first_load(browser: Browser, shared: Clinic) -> None:
+    requests: list[Request] = []
+    async with opened(browser, shared, "about:blank") as page:
+        page.on("request", lambda request: requests.append(request))
+        await page.goto("/en", wait_until="networkidle")
+        assert 2 <= len(requests) <= REQUESTS_MAX
+        scripts = [request for request in requests if request.resource_type == "script"]
+        bodies = [await (await request.response()).body() for request in scripts]  # type: ignore[union-attr]
+        sizes = [len(gzip.compress(body)) for body in bodies]
+        print(f"first load: {len(requests)} requests, {sum(sizes)} bytes of JavaScript with gzip")
+        assert 1_000 < sum(sizes) <= SCRIPT_BYTES_MAX
+
+
+async def test_nothing_shifts_while_a_page_loads_on_a_slow_phone(browser: Browser, shared: Clinic) -> None:
+    doctors = [await shared.doctor(name=f"Dr. {name}") for name in ("Adler", "Bauer", "Conrad")]
+    for path, content in (("/en", ".doctors li"), (f"/en/doctors/{doctors[0]}", ".slot")):
+        async with opened(browser, shared, "about:blank") as page:
+            await page.add_init_script(NOTE_VITALS)
+            await slow(page, PHONE_SLOWER, SLOW_4G)
+            await page.goto(path, wait_until="networkidle")
+            await expect(page.locator(content).first).to_be_visible()
+            found = await vitals(page)
+        print(
+            f"{path.partition('/doctors')[1] or path} at 360 px, CPU ÷{PHONE_SLOWER}, slow 4G: "
+            f"LCP {found['lcp'] / 1_000:.2f} s (budget {FIRST_VIEW_S}), CLS {found['cls']:.3f}"
+        )
+        assert found["lcp"] > 0
+        assert found["cls"] <= SHIFT_MAX
+
+
+async def test_how_soon_pages_answer_is_printed(browser: Browser, shared: Clinic) -> None:
+    await shared.doctor(name="Dr. Quick", specialty="Quickness")
+    async with opened(browser, shared, "about:blank") as page:
+        await page.add_init_script(NOTE_VITALS)
+        await page.goto("/en")
+        await slow(page, INTERACTION_SLOWER)
+        await page.get_by_label("Which specialty?").select_option("Quickness")
+        await page.get_by_role("link", name="Choose a time with Dr. Quick").click()
+        day = page.get_by_role("radio", checked=True)
+        await day.focus()
+        for _ in range(3):
+            await page.keyboard.press("ArrowRight")
+            await expect(page.locator(".slot").first).to_be_visible()
+        await page.locator(".slot").last.click()
+        await page.get_by_label("Email address").click()
+        await page.keyboard.type("erika@example.org")
+        await page.wait_for_function("window.__vitals.inp > 0")
+        found = await vitals(page)
+    print(f"to a chosen time, CPU ÷{INTERACTION_SLOWER}: INP {found['inp']:.0f} ms (budget {INTERACTION_MS})")

@@ -1,0 +1,99 @@
+"""Without Kafka, requests that have to be audited are refused without effect; all others are served."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from contracts.commands import Actor, ActorKind
+from contracts.security import PatientForgotten
+from infra.settings import Settings
+from ops.embedded import EmbeddedStack
+from ops.embedded.supervisor import Supervisor
+from tests.clinic import Clinic, Patient, ingress_process
+from tests.clinic import clinic as running_clinic
+from tests.delivery.test_outages import killed
+from tests.http.asking import get, problem
+from tests.http.audit.test_security_events import NAME, UNKNOWN_TOKEN, security_events
+from tests.http.people import new_address, register
+from tests.waiting import until_async
+
+ACK_TIMEOUT_MS = 1_000
+RECOVERY_TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+async def supervised(
+    settings: Settings, template: str, tmp_path: Path, stack: EmbeddedStack
+) -> AsyncIterator[Clinic]:
+    """A clinic whose ingress is a supervised process that gives up on Kafka soon."""
+    impatient = settings.model_copy(update={"kafka_ack_timeout_ms": ACK_TIMEOUT_MS})
+    async with running_clinic(impatient, template, worker=False, serve=False) as clinic:
+        ingress = ingress_process(clinic.settings, tmp_path)
+        await ingress.start()
+        supervisor = Supervisor(lambda _: None)
+        supervisor.watch(ingress)
+        yield clinic
+        await supervisor.close()
+        await ingress.stop()
+
+
+async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stack: EmbeddedStack) -> None:
+    http, staff = supervised.http, supervised.staff
+    known = await register(supervised, email := new_address(), name=NAME)
+    path = f"/v1/patients/{known['id']}"
+    patient = Patient(known["id"], supervised.headers(Actor(kind=ActorKind.PATIENT, id=known["id"])))
+    mine = await get(http, "/v1/me", patient.headers)
+    another = await register(supervised, new_address())
+    assert await get(http, path, staff) == known
+
+    async with killed(stack.processes["kafka"]):
+        nobody = new_address()
+        unrecorded = await asyncio.gather(
+            http.get(path, headers=staff),
+            http.get("/v1/patients", params={"email": email}, headers=staff),
+            http.get("/v1/patients", params={"email": new_address()}, headers=staff),
+            http.post("/v1/patients", json={"email": email}, headers=staff),
+            http.post("/v1/patients", json={"email": nobody}, headers=staff),
+            http.patch(path, json={"language": "de"}, headers=staff),
+            http.patch("/v1/me", json={"language": "de"}, headers=patient.headers),
+            http.post("/v1/me/email", json={"email": another["email"]}, headers=patient.headers),
+            http.get("/v1/appointments", params={"patient_id": known["id"]}, headers=staff),
+            http.get("/v1/audit", headers=staff),
+            http.delete("/v1/me", headers=patient.headers),
+        )
+        for answer in unrecorded:
+            problem(answer, 503, "log_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert NAME not in answer.text
+
+        assert await get(http, "/v1/me", patient.headers) == mine, (
+            "the same answer as before, of their own data"
+        )
+        for ids_only in ("/v1/appointments", "/v1/doctors"):
+            await get(http, ids_only, staff)
+        for _ in range(3):
+            problem(await http.get(path, headers=patient.headers), 403, "forbidden")
+            problem(await http.get("/v1/me", headers=UNKNOWN_TOKEN), 401, "unauthenticated")
+
+        async def counted() -> bool:
+            return 'clinic_security_events_lost_total{why="unavailable"}' in (await http.get("/metrics")).text
+
+        await until_async(counted, "refusals that are not recorded are counted", RECOVERY_TIMEOUT_S)
+
+    async def is_answered(method: str, where: str, who: dict[str, str], status: int) -> bool:
+        try:
+            answer = await http.request(method, where, headers=who)
+        except httpx.TransportError:
+            return False  # the ingress is restarting
+        return answer.status_code == status
+
+    await until_async(lambda: is_answered("GET", path, staff, 200), "staff read again", RECOVERY_TIMEOUT_S)
+    assert (await get(http, "/v1/patients", staff, email=nobody))["items"] == [], "not registered"
+    me = patient.headers
+    await until_async(lambda: is_answered("DELETE", "/v1/me", me, 204), "forgotten", RECOVERY_TIMEOUT_S)
+    forgotten = [event for event in await security_events(supervised) if isinstance(event, PatientForgotten)]
+    assert {str(event.patient_id) for event in forgotten} == {known["id"]}
+    assert len({event.event_id for event in forgotten}) == 1, "the repeated request is the same event"

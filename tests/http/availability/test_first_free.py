@@ -1,0 +1,76 @@
+"""The first free slots of each doctor."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infra import clock
+from tests.clinic import CHECKUP, Clinic, instant
+from tests.http.asking import booked, get, pointers
+from tests.http.availability.offers import available, in_days, starts
+
+LONG = {"code": "long", "name": "Long", "minutes": 60}
+MORNING = {"starts": "09:00", "ends": "11:00"}
+
+
+async def first_free(clinic: Clinic, **query: Any) -> dict[str, list[str]]:
+    """The starts of the first free slots, by the doctor's id, in the order of the answer."""
+    answer = await get(clinic.http, "/v1/availability", **query)
+    return {item["doctor"]["id"]: [slot["starts_at"] for slot in item["slots"]] for item in answer["items"]}
+
+
+def only_on(days: int, **fields: Any) -> list[dict[str, Any]]:
+    """Hours on a single date."""
+    date = in_days(days)
+    validity = {"valid_from": str(date), "valid_until": str(date)}
+    return [{"weekday": date.isoweekday(), **MORNING, **validity, **fields}]
+
+
+async def test_the_doctor_with_the_earliest_slot_comes_first(clinic: Clinic) -> None:
+    late = await clinic.doctor(only_on(30), name="A")
+    never = await clinic.doctor([], name="B")
+    soon = await clinic.doctor(only_on(2), name="C")
+    beyond_the_horizon = await clinic.doctor(only_on(40), name="D", policy={"horizon_days": 35})
+    found = await first_free(clinic)
+    assert list(found) == [soon, late, never, beyond_the_horizon]
+    for doctor_id, days in ((soon, 2), (late, 30)):
+        day = str(in_days(days))
+        offered = starts(await available(clinic, doctor_id, from_=day, to=day))
+        assert [instant(text) for text in found[doctor_id]] == offered[:5]
+        assert len(offered) > 5
+    assert found[never] == found[beyond_the_horizon] == []
+
+
+async def test_a_booked_slot_is_not_free(clinic: Clinic) -> None:
+    doctor_id, patient = await clinic.doctor(only_on(2)), await clinic.patient()
+    first, *others = (await first_free(clinic))[doctor_id]
+    await booked(clinic, patient.headers, doctor_id, first)
+    assert (await first_free(clinic))[doctor_id][:3] == others[1:4]  # a visit takes two quarters of an hour
+
+
+async def test_by_specialty_visit_type_doctor_and_time(shared: Clinic) -> None:
+    one_type = await shared.doctor(only_on(2), specialty="Hals, Nase, Ohren")
+    two_types = await shared.doctor(only_on(3), specialty="Augen", visit_types=[CHECKUP, LONG])
+    assert list(await first_free(shared, specialty="Augen")) == [two_types]
+    assert list(await first_free(shared, visit_type="long")) == [two_types]
+    assert list(await first_free(shared, visit_type="checkup")) == [one_type, two_types]
+    assert list(await first_free(shared, doctor_id=one_type)) == [one_type]
+    assert await first_free(shared, doctor_id=str(clock.new_id())) == {}
+    slots = (await first_free(shared, doctor_id=one_type))[one_type]
+    later = (await first_free(shared, doctor_id=one_type, after=slots[1]))[one_type]
+    assert later[:3] == slots[2:]
+    past = clock.now() - timedelta(days=3)
+    assert (await first_free(shared, doctor_id=one_type, after=past.isoformat()))[one_type] == slots
+
+
+async def test_an_inactive_doctor_is_not_offered(shared: Clinic) -> None:
+    doctor_id = await shared.doctor(only_on(2))
+    assert doctor_id in await first_free(shared)
+    await shared.confirmed("PATCH", f"/v1/doctors/{doctor_id}", shared.staff, {"active": False})
+    assert doctor_id not in await first_free(shared)
+
+
+@pytest.mark.parametrize("name", ["after", "doctor_id", "visit_type", "specialty"])
+async def test_a_malformed_parameter_is_refused(shared: Clinic, name: str) -> None:
+    assert pointers(await shared.http.get("/v1/availability", params={name: "\n"})) == [f"/{name}"]

@@ -1,0 +1,1 @@
+"""The last release and this one, running together."""
