@@ -2,26 +2,39 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+# A process for each core, each with servers of its own (about 1 GB).
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 UV_COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench faults bugs lock clean install-embedded install-dev
+.PHONY: help up test compose-test check web documents bench faults bugs lock sbom clean install-embedded install-dev
 
 help: ## Print this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 up: ## Install what is missing and run the whole clinic here (ARGS="--port 8001 --data DIR --no-seed")
 	@$(PYTHON) ops/install.py embedded && exec $(BIN)/clinic up --with-parent $(ARGS)
 
+# The fault run is alone, as it measures how soon the clinic works again. Status 5: ARGS chose other tests.
 test: check ## check, and all the tests that need the real stack (ARGS for pytest)
-	$(BIN)/pytest tests --ignore=tests/unit $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/unit --ignore=tests/faults/test_faults.py --ignore=tests/compose $(PARALLEL) $(ARGS)
+	$(BIN)/pytest tests/faults/test_faults.py $(ARGS) || [ $$? = 5 ]
+
+compose-test: install-dev ## Start docker-compose.yml, break it, back it up, upgrade it: needs a Docker engine
+	$(BIN)/pytest tests/compose -x -v $(ARGS)
 
 check: install-dev ## Lint, format, types, layers and the unit tests; under a minute, no network
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/unit -q
+	$(BIN)/pytest tests/unit -q $(PARALLEL)
+
+web: install-dev ## Build the pages: web/ into ingress/pages/built/ (Node comes from PyPI)
+	@$(BIN)/python -m ops.web
+
+documents: install-dev ## Write docs/API.md, docs/DATA_MODEL.md and the Postman collection anew
+	$(BIN)/python -m ops.documents
 
 bench: install-dev ## Measure the running stack
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -34,10 +47,17 @@ bugs: install-dev ## Seed defects into copies of the source; the checker has to 
 
 lock: install-dev ## Resolve all dependencies anew into locks/ (UPGRADE=--upgrade for newer ones)
 	$(UV_COMPILE) pyproject.toml --all-extras --group dev -o locks/dev.lock
-	$(UV_COMPILE) pyproject.toml -c locks/dev.lock -o locks/server.lock
+	echo hatchling | $(UV_COMPILE) pyproject.toml - -c locks/dev.lock -o locks/server.lock
 	echo hatchling | $(UV_COMPILE) pyproject.toml --extra embedded - -c locks/dev.lock -o locks/embedded.lock
+	echo hatchling | $(UV_COMPILE) pyproject.toml --extra load - -c locks/dev.lock -o locks/load.lock
 	echo uv==0.13.9 | $(UV_COMPILE) - -o locks/bootstrap.lock
 	$(BIN)/python -c "from ops.embedded import jars; jars.main()" --lock
+
+sbom: install-dev ## Write what a server and the pages are made of to sbom/ (CycloneDX)
+	@mkdir -p sbom
+	PYTHONWARNINGS=ignore $(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements locks/server.lock \
+		--pyproject pyproject.toml --output-reproducible --output-file sbom/server.cdx.json
+	$(BIN)/python -c "from ops.web import npm; npm('sbom', '--sbom-format=cyclonedx', '--package-lock-only')" > sbom/pages.cdx.json
 
 clean: ## Remove .venv and all caches; the data folder .clinic stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
