@@ -4,6 +4,8 @@
   lost. The background task of aiokafka in which this happens ends permanently (its issue 1038).
 - `ProduceHandler`: a batch that the broker rejects uses up sequence numbers, so that the broker rejects
   everything after it as well (OutOfOrderSequenceNumber).
+- `TransactionManager`, `MessageBatch`: a failure that each send raises is noted at the transaction and the
+  batch as well, where nobody has to ask for it. asyncio reported it when the memory was collected.
 - `PartitionRecords`, `Fetcher`: a record that cannot be read raises an error out of a poll of all
   partitions, and the readable records that were fetched before it are lost: the next poll continues after
   them. Here they are returned, and the error follows them as a record of its partition alone (`error_of`).
@@ -24,7 +26,7 @@ from aiokafka.errors import (
     UnknownProducerId,
     for_code,
 )
-from aiokafka.producer import sender
+from aiokafka.producer import message_accumulator, producer, sender, transaction_manager
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.structs import TopicPartition
@@ -66,6 +68,30 @@ class ProduceHandler(sender.SendProduceReqHandler):
                     continue
                 if error is not DuplicateSequenceNumber and not self._can_retry(error(), batch):
                     manager.increment_sequence_number(batch.tp, -batch.record_count)
+
+
+class TransactionManager(transaction_manager.TransactionManager):
+    """The result of a transaction that failed may be left unread."""
+
+    def error_transaction(self, exc: Exception) -> None:
+        """Only aborting is possible from now on."""
+        super().error_transaction(exc)
+        self._transaction_waiter.exception()
+
+    def fatal_error(self, exc: Exception) -> None:
+        """Nothing is possible from now on."""
+        super().fatal_error(exc)
+        self._transaction_waiter.exception()
+
+
+class MessageBatch(message_accumulator.MessageBatch):
+    """The failure of a batch is known from its records; nobody has to wait for the batch itself."""
+
+    def failure(self, exception: Exception) -> None:
+        """Its records are not sent."""
+        super().failure(exception)
+        if self._drain_waiter.done():
+            self._drain_waiter.exception()
 
 
 def follows(record: ConsumerRecord) -> int:
@@ -198,6 +224,8 @@ def use() -> None:
     """Let aiokafka use these classes."""
     conn.AIOKafkaConnection = Connection
     sender.SendProduceReqHandler = ProduceHandler
+    producer.TransactionManager = TransactionManager
+    message_accumulator.MessageBatch = MessageBatch
     fetcher.MemoryRecords = Records
     fetcher.PartitionRecords = PartitionRecords
     consumer.Fetcher = Fetcher

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from contracts.topics import Topic
 from infra.jobs import all_of
@@ -41,12 +42,11 @@ async def tail(settings: Settings, topic: str, partition: int, offsets: int) -> 
         name = TopicPartition(topic, partition)
         consumer.assign([name])
         start, end = await bounds(consumer, name)
-        consumer.seek(name, max(start, end - offsets))
-        records: list[ConsumerRecord] = []
-        # By position, not by count: markers of transactions take offsets, too.
-        while await consumer.position(name) < end:
-            records += (await consumer.getmany(name, timeout_ms=200)).get(name, [])
-        return records
+        return [
+            record
+            async for portion in read_on(consumer, name, max(start, end - offsets), end)
+            for record in portion
+        ]
     finally:
         await consumer.stop()
 
@@ -117,6 +117,9 @@ async def read_on(
     """The records of a partition from an offset until just before `end`, in portions.
 
     The consumer comes from `start_consumer`. Waits while no broker answers.
+
+    Raises:
+        OffsetOutOfRangeError: the log has lost its end since `end` was asked for.
     """
     consumer.seek(partition, start)
     consumer.resume(partition)
@@ -126,5 +129,16 @@ async def read_on(
             polled = await consumer.getmany(partition, timeout_ms=POLL_TIMEOUT_MS)
             if portion := [record for record in polled.get(partition, ()) if record.offset < end]:
                 yield portion
+            elif not polled:
+                await _check_reaches(consumer, partition, end)
     finally:
         consumer.pause(partition)
+
+
+async def _check_reaches(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> None:
+    try:
+        reached = (await consumer.end_offsets([partition]))[partition]
+    except KafkaError:
+        return  # no broker answers: nothing is known
+    if reached < end:
+        raise OffsetOutOfRangeError(f"{partition} was read to {end}, and ends at {reached} now")

@@ -1,14 +1,18 @@
 """Logs that lost their ends: what was decided is published again, and nothing is decided in its place."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import OffsetOutOfRangeError
 
 from contracts.topics import COMMANDS_TOPIC, EVENTS_TOPIC
 from infra.kafka import assigned_partition
 from infra.kafka.connection import connection, topic_name
+from infra.kafka.reader import SharedConsumer, bounds, read_on, start_consumer
 from infra.metrics import PARTITION_STOPPED
 from tests.clinic import Clinic, records
 from tests.delivery.ledger import check, settle
@@ -61,6 +65,18 @@ async def test_events_that_the_topic_lost_are_published_again(
     await settle(clinic)
     await check(clinic)
     assert "has lost its end" in capsys.readouterr().out
+
+
+async def test_the_end_that_a_log_lost_is_not_waited_for(clinic: Clinic) -> None:
+    async def consumer() -> AIOKafkaConsumer:
+        return await start_consumer(clinic.settings, "reader", EVENTS_TOPIC)
+
+    partition = TopicPartition(topic_name(clinic.settings, EVENTS_TOPIC), 0)
+    async with SharedConsumer(consumer).use() as reader, asyncio.timeout(15):
+        _, end = await bounds(reader, partition)
+        with pytest.raises(OffsetOutOfRangeError):
+            async for _ in read_on(reader, partition, end, end + 1):
+                pass
 
 
 async def test_another_record_where_a_command_was_decided_stops_the_partition(clinic: Clinic) -> None:

@@ -1,13 +1,24 @@
 """Unreadable records: those before them are kept, and the error concerns their partition alone."""
 
+import asyncio
+import gc
 from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
 
-from infra.kafka.aiokafka_fixes import PartitionRecords, Records, error_of, follows
+from infra.kafka.aiokafka_fixes import (
+    MessageBatch,
+    PartitionRecords,
+    Records,
+    TransactionManager,
+    error_of,
+    follows,
+)
 
 PARTITION = TopicPartition("topic", 3)
 CRC_OFFSET = 17
@@ -106,3 +117,21 @@ def test_a_record_carries_the_offset_that_it_continues_from() -> None:
 
     # Between 2 and 7 the log has nothing, or nothing that was committed.
     assert [(follows(record), record.offset) for record in records] == [(2, 2), (3, 7)]
+
+
+async def test_the_failure_of_a_transaction_and_of_a_batch_may_be_left_unread() -> None:
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    sent = MessageBatch(PARTITION, BatchBuilder(1_000, 0, is_transactional=True), 1.0, 0)
+    acknowledged = sent.append(b"key", b"value", None)
+    sent.failure(ProducerFenced())
+    assert isinstance(acknowledged.exception(), ProducerFenced)
+    del sent
+    for fail in (TransactionManager.error_transaction, TransactionManager.fatal_error):
+        manager = TransactionManager("name", 1_000)
+        manager.set_pid_and_epoch(1, 1)
+        manager.begin_transaction()
+        fail(manager, ProducerFenced())
+        del manager
+    gc.collect()
+    assert not reported
