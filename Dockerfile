@@ -48,7 +48,7 @@ ENTRYPOINT ["clinic"]
 CMD ["--help"]
 
 FROM debian:trixie-slim AS proxy
-RUN apt-get update && apt-get install -y --no-install-recommends haproxy && rm -rf /var/lib/apt/lists/*
+RUN mkdir -p /run && apt-get update && apt-get install -y --no-install-recommends haproxy && rm -rf /var/lib/apt/lists/*
 COPY deploy/compose/proxy/haproxy.cfg deploy/compose/proxy/503.http /etc/haproxy/
 USER haproxy
 EXPOSE 8080 8443

@@ -1,5 +1,8 @@
 """The pages for patients: HTML for each language, the files that it needs, and `GET /v1/clinic`."""
 
+import re
+from urllib.parse import quote, urlencode
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -9,6 +12,8 @@ from ingress.openapi.responses import open_answers
 from ingress.pages.clinic import ClinicView, clinic_view
 from ingress.pages.files import Pages
 from ingress.resources import resources
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 router = APIRouter()
 
@@ -52,16 +57,16 @@ async def get_file(request: Request) -> Response:
 
 @router.get("/en", include_in_schema=False)
 @router.get("/en/{path:path}", include_in_schema=False)
-async def get_english_page(request: Request) -> Response:
+async def get_english_page(request: Request, path: str = "") -> Response:
     """The page, which finds out from its address what to show."""
-    return _file(request, "en.html")
+    return _page(request, "en.html", path)
 
 
 @router.get("/de", include_in_schema=False)
 @router.get("/de/{path:path}", include_in_schema=False)
-async def get_german_page(request: Request) -> Response:
+async def get_german_page(request: Request, path: str = "") -> Response:
     """The page, which finds out from its address what to show."""
-    return _file(request, "de.html")
+    return _page(request, "de.html", path)
 
 
 def best_language(accepted: str, offered: tuple[str, ...]) -> str:
@@ -75,6 +80,25 @@ def best_language(accepted: str, offered: tuple[str, ...]) -> str:
             continue
     best = max(offered, key=lambda language: weights.get(language, 0))
     return best if weights.get(best) else offered[0]
+
+
+def first_question(path: str, visit: str | None) -> str | None:
+    """What the page at this path asks the API for first, if anyone may ask for it."""
+    match path.split("/"):
+        case [""]:
+            return "/v1/availability"
+        case ["doctors", doctor_id] if UUID.fullmatch(doctor_id):
+            query = {"doctor_id": doctor_id, **({"visit_type": visit} if visit else {})}
+            return f"/v1/availability?{urlencode(query, quote_via=quote)}"
+    return None
+
+
+def _page(request: Request, name: str, path: str) -> Response:
+    response = _file(request, name)
+    if question := first_question(path, request.query_params.get("visit")):
+        # The browser asks while it still loads the script (HTML, section 4.6.7.20, "preload").
+        response.headers["Link"] = f"<{question}>; rel=preload; as=fetch; crossorigin"
+    return response
 
 
 def _file(request: Request, name: str) -> Response:

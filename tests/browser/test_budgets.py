@@ -60,6 +60,10 @@ async def test_the_first_load(browser: Browser, shared: Clinic) -> None:
         page.on("request", lambda request: requests.append(request))
         await page.goto("/en", wait_until="networkidle")
         assert 2 <= len(requests) <= REQUESTS_MAX
+        # Asked for by the headers; the script takes that answer.
+        assert [request.url for request in requests if "/v1/" in request.url] == [
+            f"{shared.settings.url}/v1/availability"
+        ]
         scripts = [request for request in requests if request.resource_type == "script"]
         bodies = [await (await request.response()).body() for request in scripts]  # type: ignore[union-attr]
         sizes = [len(gzip.compress(body)) for body in bodies]
