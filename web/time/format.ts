@@ -71,6 +71,7 @@ export const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone
 
 /** The same instant on the user's own clock, if that shows anything else: "03:00", or "Tue 03:00". */
 export function inOwnZone(instant: string, zone: string): string | null {
+  if (zone === ownZone) return null
   const [theirs, own] = [zone, ownZone].map((name) => [dateIn(name, instant), time(instant, name)])
   if (!theirs || !own || String(theirs) === String(own)) return null
   return theirs[0] === own[0] ? own[1]! : `${weekday(own[0]!)} ${own[1]}`
