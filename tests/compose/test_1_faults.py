@@ -78,8 +78,9 @@ async def _followers(server: Server, begun_at: float) -> Followers:
 def _mails(server: Server) -> list[Mail]:
     printed = server.compose("exec", "-T", "mail", "python", "-c", PRINT_MAILS)
     mails = []
-    for text in printed.split(SEPARATOR)[:-1]:
-        name, _, content = text.lstrip("\n").partition("\n")
+    # The separator is white space, so there may be none behind the last mail.
+    for text in filter(None, map(str.strip, printed.split(SEPARATOR))):
+        name, _, content = text.partition("\n")
         # The sink's own two lines come first.
         _, to, content = content.split("\n", 2)
         message = email.message_from_string(content, policy=email.policy.compat32)
