@@ -82,7 +82,8 @@ async def _client(
             # An impatient client sends each request again, so that the log has the command several times.
             answer = await clinic.send("POST", "/v1/appointments", patient.headers, body, key=key, wait=1)
             if answer.status_code == 503:
-                assert answer.json()["code"] == "busy", answer.text  # where a restart takes long
+                # Where a restart, or the machine, takes long. The next request has the same key.
+                assert answer.json()["code"] in ("busy", "log_unavailable"), answer.text
                 continue
             assert answer.status_code in (200, 202), answer.text
             commands.add(UUID(answer.json()["command_id"]))

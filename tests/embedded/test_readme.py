@@ -17,7 +17,11 @@ def test_the_example_prints_what_the_readme_says(tmp_path: Path) -> None:
         (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
 
         answer = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", walk], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            ["bash", "-euo", "pipefail", "-c", walk],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=180,
         )
 
     assert answer.returncode == 0, answer.stderr

@@ -19,7 +19,7 @@ from redis.exceptions import NoPermissionError
 from tests.waiting import until
 
 CLINIC = [sys.executable, "-m", "ops.cli"]
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 SECRET = r"^CLINIC_.*(DSN|PASSWORD|USERNAME|TOKEN|KEY_FILE|KEY_DIR|REDIS_URL|SMS_URL)"
 STOP_TIMEOUT_S = 15.0
 
