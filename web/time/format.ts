@@ -4,29 +4,42 @@ import { language, t } from "../i18n"
 const LOCALE = { en: "en-GB", de: "de-DE" }[language]
 const DAY_MS = 86_400_000
 
-type Options = Intl.DateTimeFormatOptions
+const FORMATS = {
+  longDate: { weekday: "long", day: "numeric", month: "long" },
+  weekday: { weekday: "short" },
+  fullDate: { day: "numeric", month: "long", year: "numeric" },
+  isoDate: { dateStyle: "short" },
+  time: { hour: "2-digit", minute: "2-digit" },
+  offset: { timeZoneName: "shortOffset" },
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>
+type Format = keyof typeof FORMATS
 
+// Making one takes as long as using it many times.
 const made = new Map<string, Intl.DateTimeFormat>()
 
-function formatter(timeZone: string, options: Options, locale = LOCALE): Intl.DateTimeFormat {
-  const key = JSON.stringify([locale, timeZone, options])
-  const known = made.get(key) ?? new Intl.DateTimeFormat(locale, { timeZone, ...options })
-  made.set(key, known)
+function formatter(format: Format, timeZone = "UTC"): Intl.DateTimeFormat {
+  const key = format + timeZone
+  let known = made.get(key)
+  if (!known) {
+    // Sweden writes dates as ISO 8601 does.
+    const locale = format === "isoDate" ? "sv-SE" : LOCALE
+    known = new Intl.DateTimeFormat(locale, { timeZone, ...FORMATS[format] })
+    made.set(key, known)
+  }
   return known
 }
 
 const noon = (date: string) => new Date(`${date}T12:00:00Z`)
-const ofDate = (date: string, options: Options) => formatter("UTC", options).format(noon(date))
+const ofDate = (date: string, format: Format) => formatter(format).format(noon(date))
 
 /** "Monday, 30 November" */
-export const longDate = (date: string) => ofDate(date, { weekday: "long", day: "numeric", month: "long" })
+export const longDate = (date: string) => ofDate(date, "longDate")
 /** "Mon" */
-export const weekday = (date: string) => ofDate(date, { weekday: "short" }).replace(".", "")
+export const weekday = (date: string) => ofDate(date, "weekday").replace(".", "")
 /** "30" */
 export const dayNumber = (date: string) => String(noon(date).getUTCDate())
 /** "30 November – 6 December 2026" */
-export const period = (from: string, to: string) =>
-  formatter("UTC", { day: "numeric", month: "long", year: "numeric" }).formatRange(noon(from), noon(to))
+export const period = (from: string, to: string) => formatter("fullDate").formatRange(noon(from), noon(to))
 
 /** The date so many days later. */
 export const addDays = (date: string, days: number) =>
@@ -37,17 +50,15 @@ export const mondayOf = (date: string) => addDays(date, -((noon(date).getUTCDay(
 
 /** The date of an instant in a zone. */
 export function dateIn(zone: string, instant: string | Date = new Date()): string {
-  // Sweden writes dates as ISO 8601 does.
-  return formatter(zone, { dateStyle: "short" }, "sv-SE").format(new Date(instant))
+  return formatter("isoDate", zone).format(new Date(instant))
 }
 
 /** "09:00" */
-export const time = (instant: string, zone: string) =>
-  formatter(zone, { hour: "2-digit", minute: "2-digit" }).format(new Date(instant))
+export const time = (instant: string, zone: string) => formatter("time", zone).format(new Date(instant))
 
 /** "GMT+1" */
 export const offset = (instant: string, zone: string) =>
-  formatter(zone, { timeZoneName: "shortOffset" })
+  formatter("offset", zone)
     .formatToParts(new Date(instant))
     .find((part) => part.type === "timeZoneName")?.value ?? ""
 
