@@ -1,6 +1,6 @@
 """The first free slots of each doctor."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -20,38 +20,36 @@ async def first_free(clinic: Clinic, **query: Any) -> dict[str, list[str]]:
     return {item["doctor"]["id"]: [slot["starts_at"] for slot in item["slots"]] for item in answer["items"]}
 
 
-def only_on(days: int, **fields: Any) -> list[dict[str, Any]]:
+def only_on(day: date) -> list[dict[str, Any]]:
     """Hours on a single date."""
-    date = in_days(days)
-    validity = {"valid_from": str(date), "valid_until": str(date)}
-    return [{"weekday": date.isoweekday(), **MORNING, **validity, **fields}]
+    return [{"weekday": day.isoweekday(), **MORNING, "valid_from": str(day), "valid_until": str(day)}]
 
 
 async def test_the_doctor_with_the_earliest_slot_comes_first(clinic: Clinic) -> None:
-    late = await clinic.doctor(only_on(30), name="A")
+    in_two_days, in_thirty_days = in_days(2), in_days(30)  # read once: it may become midnight meanwhile
+    late = await clinic.doctor(only_on(in_thirty_days), name="A")
     never = await clinic.doctor([], name="B")
-    soon = await clinic.doctor(only_on(2), name="C")
-    beyond_the_horizon = await clinic.doctor(only_on(40), name="D", policy={"horizon_days": 35})
+    soon = await clinic.doctor(only_on(in_two_days), name="C")
+    beyond_the_horizon = await clinic.doctor(only_on(in_days(40)), name="D", policy={"horizon_days": 35})
     found = await first_free(clinic)
     assert list(found) == [soon, late, never, beyond_the_horizon]
-    for doctor_id, days in ((soon, 2), (late, 30)):
-        day = str(in_days(days))
-        offered = starts(await available(clinic, doctor_id, from_=day, to=day))
+    for doctor_id, day in ((soon, in_two_days), (late, in_thirty_days)):
+        offered = starts(await available(clinic, doctor_id, from_=str(day), to=str(day)))
         assert [instant(text) for text in found[doctor_id]] == offered[:5]
         assert len(offered) > 5
     assert found[never] == found[beyond_the_horizon] == []
 
 
 async def test_a_booked_slot_is_not_free(clinic: Clinic) -> None:
-    doctor_id, patient = await clinic.doctor(only_on(2)), await clinic.patient()
+    doctor_id, patient = await clinic.doctor(only_on(in_days(2))), await clinic.patient()
     first, *others = (await first_free(clinic))[doctor_id]
     await booked(clinic, patient.headers, doctor_id, first)
     assert (await first_free(clinic))[doctor_id][:3] == others[1:4]  # a visit takes two quarters of an hour
 
 
 async def test_by_specialty_visit_type_doctor_and_time(shared: Clinic) -> None:
-    one_type = await shared.doctor(only_on(2), specialty="Hals, Nase, Ohren")
-    two_types = await shared.doctor(only_on(3), specialty="Augen", visit_types=[CHECKUP, LONG])
+    one_type = await shared.doctor(only_on(in_days(2)), specialty="Hals, Nase, Ohren")
+    two_types = await shared.doctor(only_on(in_days(3)), specialty="Augen", visit_types=[CHECKUP, LONG])
     assert list(await first_free(shared, specialty="Augen")) == [two_types]
     assert list(await first_free(shared, visit_type="long")) == [two_types]
     assert list(await first_free(shared, visit_type="checkup")) == [one_type, two_types]
@@ -65,7 +63,7 @@ async def test_by_specialty_visit_type_doctor_and_time(shared: Clinic) -> None:
 
 
 async def test_an_inactive_doctor_is_not_offered(shared: Clinic) -> None:
-    doctor_id = await shared.doctor(only_on(2))
+    doctor_id = await shared.doctor(only_on(in_days(2)))
     assert doctor_id in await first_free(shared)
     await shared.confirmed("PATCH", f"/v1/doctors/{doctor_id}", shared.staff, {"active": False})
     assert doctor_id not in await first_free(shared)
