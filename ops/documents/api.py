@@ -15,9 +15,15 @@ METHODS = ("get", "post", "put", "patch", "delete")
 _HEAD = """# The HTTP API, in outline
 
 Made by `make documents` from the OpenAPI document, which a running clinic serves whole at `/openapi.json`,
-with examples at `/docs`; topics and messages are at `/asyncapi.json`. For Postman and newman,
-`deploy/clinic.postman_collection.json` has every operation with an example. Errors are
-`application/problem+json` (RFC 9457).
+with examples at `/docs`; topics and messages are at `/asyncapi.json`. Errors are `application/problem+json`
+(RFC 9457).
+
+For Postman, import `deploy/clinic.postman_collection.json` and `deploy/clinic.postman_environment.json`:
+every operation, in an order that can be run, with tests of the answers. Or with newman, as a patient:
+
+    newman run deploy/clinic.postman_collection.json -e deploy/clinic.postman_environment.json \\
+        --env-var staff_token="$(.venv/bin/clinic token staff)" \\
+        --env-var patient_token="$(.venv/bin/clinic token patient ada@example.org)"
 
 *Who*: a patient reaches what is their own, staff what is everybody's, unless it says otherwise.
 """

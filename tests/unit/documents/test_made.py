@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ops.documents.__main__ import API, DATA_MODEL, POSTMAN
+from ops.documents.__main__ import API, DATA_MODEL, ENVIRONMENT, POSTMAN
 from ops.documents.api import openapi, operations, outline
 from ops.documents.data_model import migrations_hash
-from ops.documents.postman import collection
+from ops.documents.postman import collection, environment
+from ops.documents.postman_story import STORY
 
 
 def test_the_outline_of_the_api_is_up_to_date() -> None:
@@ -17,6 +18,7 @@ def test_the_outline_of_the_api_is_up_to_date() -> None:
 
 def test_the_collection_is_up_to_date() -> None:
     assert POSTMAN.read_text() == collection(), "make documents"
+    assert ENVIRONMENT.read_text() == environment(), "make documents"
 
 
 def test_the_data_model_is_made_from_these_migrations() -> None:
@@ -35,7 +37,9 @@ def requests(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def test_the_collection_has_every_operation_with_a_body_that_is_json_and_variables_that_it_sets() -> None:
     written = json.loads(POSTMAN.read_text())
     found = list(requests(written["item"]))
-    assert len(found) == len(list(operations(openapi())))
+    told = sorted(step.operation for steps in STORY.values() for step in steps)
+    assert told == sorted(operation["operationId"] for _, _, operation in operations(openapi()))
+    assert len(found) == len(told)
     for request in found:
         if "body" in request:
             json.loads(request["body"]["raw"])
