@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
+from contracts.dead_letters import DeadLetterReason
+
 DECIDED = Counter(
     "clinic_commands_decided", "Commands that this process decided, by the decision's state.", ("state",)
 )
@@ -11,3 +13,6 @@ TRANSACTION_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5),
 )
 DEAD_LETTERS = Counter("clinic_dead_letters", "Records dead-lettered, by reason.", ("reason",))
+# From 0 on, here and wherever the first one is worth an alert: `increase` does not see a series begin with 1.
+for _reason in DeadLetterReason:
+    DEAD_LETTERS.labels(_reason)

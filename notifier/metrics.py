@@ -2,12 +2,16 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from notifier.content.notification import Kind
+
 PLANNED = Counter("clinic_notifications_planned", "Notifications planned.", ("kind",))
 FINISHED = Counter(
     "clinic_notifications_finished",
     "Notifications sent, dropped or undeliverable. Alert on undeliverable.",
     ("kind", "state"),
 )
+for _kind in Kind:
+    FINISHED.labels(_kind, "undeliverable")  # from 0 on: `increase` does not see a series begin with 1
 FAILED_TRIES = Counter(
     "clinic_notifier_failed_tries",
     "Failed attempts at notifications that are retried.",

@@ -13,6 +13,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from contracts.envelope import MAC_HEADER, sequence_of
+from contracts.topics import EVENTS_TOPIC
 from infra.crypto.event_mac import EventMac
 from infra.errors import MisconfiguredError
 from infra.metrics import FOREIGN_EVENTS
@@ -51,6 +52,9 @@ class AuthenticEvents:
     def __init__(self, mac: EventMac) -> None:
         self.mac = mac
         self.foreign = 0
+        for partition in range(EVENTS_TOPIC.partitions):
+            # From 0 on: Prometheus' `increase` does not see a series begin with 1.
+            FOREIGN_EVENTS.labels(mac.topic, str(partition))
         self._reported: defaultdict[int, int] = defaultdict(lambda: -1)
 
     async def among(

@@ -29,6 +29,7 @@ class EventMac:
     def __init__(self, key: bytes, topic: str) -> None:
         """`key` is 32 random bytes, `topic` the name with the namespace."""
         self._key = key
+        self.topic = topic
         self._topic = topic.encode()
 
     @classmethod

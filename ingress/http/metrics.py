@@ -57,6 +57,8 @@ SECURITY_EVENTS_LOST = Counter(
     "`overflow` (the queue was full) or `unavailable` (the log did not accept them). Alert on the last two.",
     ("why",),
 )
+for _why in ("limited", "overflow", "unavailable"):
+    SECURITY_EVENTS_LOST.labels(_why)  # from 0 on, as in `booking_worker.metrics`
 LOGIN_FAILURES = Counter(
     "clinic_login_failures",
     "Logins that failed, by reason. Alert on unusually many: somebody may be guessing.",

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from tests.alerts.provocations import PROVOCATIONS
+
 ROOT = Path(__file__).parents[3]
 RULES = sorted((ROOT / "deploy" / "prometheus").glob("*.yml"))
 DASHBOARD = ROOT / "deploy" / "grafana" / "clinic.json"
@@ -80,6 +82,11 @@ def test_every_metric_to_alert_on_has_an_alert() -> None:
     # A channel's undeliverable ones are told by their state, lost events by why.
     expired = {"clinic_records_skipped"}
     assert {name for name in wanted if name not in alerts} - expired == set()
+
+
+def test_every_alert_is_provoked_on_running_services() -> None:
+    provoked = [alert for provocation in PROVOCATIONS for alert in provocation.alerts]
+    assert sorted(provoked) == sorted(rule["alert"] for rule in rules() if "alert" in rule)
 
 
 def test_every_alert_has_a_severity_a_sentence_and_a_section_of_the_runbook() -> None:
