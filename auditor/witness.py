@@ -7,7 +7,6 @@ write there.
 
 import asyncio
 import os
-import ssl
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from email.message import EmailMessage
@@ -22,7 +21,7 @@ import httpx
 from auditor.metrics import WITNESS_FAILING
 from contracts.audit import HeadFile
 from infra import clock
-from infra.crypto.tls import smtp_context
+from infra.crypto.tls import smtp_options
 from infra.errors import MisconfiguredError, TransientError
 from infra.settings import Settings
 from storage.audit import latest_heads
@@ -77,7 +76,7 @@ def _keep(settings: Settings) -> Keep:
         case "file" if parts.path and not parts.netloc:
             return _in_folder(Path(unquote(parts.path)))
         case "mailto" if "@" in parts.path:
-            return _by_mail(settings, unquote(parts.path), smtp_context(settings))
+            return _by_mail(settings, unquote(parts.path))
         case "https" | "http" if parts.hostname:
             return _by_post(url)
     raise MisconfiguredError("CLINIC_AUDIT_WITNESS_URL is neither file:///, mailto: nor https://.")
@@ -98,8 +97,8 @@ def _in_folder(folder: Path) -> Keep:
     return keep
 
 
-def _by_mail(settings: Settings, recipient: str, context: ssl.SSLContext | None) -> Keep:
-    password = settings.smtp_password
+def _by_mail(settings: Settings, recipient: str) -> Keep:
+    options = smtp_options(settings)
 
     async def keep(name: str, content: bytes, now: datetime) -> None:
         mail = EmailMessage()
@@ -110,17 +109,7 @@ def _by_mail(settings: Settings, recipient: str, context: ssl.SSLContext | None)
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(MAIL_TEXT.format(clinic=settings.name, at=now, name=name))
         mail.add_attachment(content, maintype="application", subtype="json", filename=name)
-        await aiosmtplib.send(
-            mail,
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
-            username=settings.smtp_username,
-            password=password.get_secret_value() if password else None,
-            use_tls=settings.smtp_tls == "implicit",
-            start_tls=settings.smtp_tls == "starttls",
-            tls_context=context,
-            timeout=TIMEOUT_S,
-        )
+        await aiosmtplib.send(mail, timeout=TIMEOUT_S, **options)
 
     return keep
 

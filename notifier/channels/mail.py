@@ -16,7 +16,7 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from infra.crypto.tls import smtp_context
+from infra.crypto.tls import smtp_options
 from infra.settings import Settings
 from notifier.channels.base import (
     Begin,
@@ -53,7 +53,7 @@ class SmtpChannel:
         """Raises MisconfiguredError: the file with the authorities cannot be read."""
         self.accept_timeout_s = settings.smtp_accept_timeout_s
         self._settings = settings
-        self._context = smtp_context(settings)
+        self._options = smtp_options(settings)
         self._idle: list[_Connection] = []
 
     async def deliver(self, notification: Notification, clinic: Clinic, begin: Begin) -> None:
@@ -109,18 +109,12 @@ class SmtpChannel:
             raise ConnectionLostError(f"the server {why} {where}") from None
 
     async def _connected(self) -> _Connection:
-        settings, password = self._settings, self._settings.smtp_password
+        settings = self._settings
         smtp = aiosmtplib.SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
-            username=settings.smtp_username,
-            password=password.get_secret_value() if password else None,
             # For the server's log; looking up the host's name may take long.
             local_hostname=mail_address.written(settings.mail_sender, smtputf8=False).rpartition("@")[2],
             timeout=settings.smtp_timeout_s,
-            use_tls=settings.smtp_tls == "implicit",
-            start_tls=settings.smtp_tls == "starttls",
-            tls_context=self._context,
+            **self._options,
         )
         try:
             await smtp.connect()

@@ -60,12 +60,12 @@ def list_(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([vars(account) for account in found], indent=2, default=str))
         return
-    listed = table("id", "email", "role", "state", "recovery codes", "last login")
+    listed = table("id", "email", "role", "state", "recovery codes", "passkeys", "last login")
     for account in found:
         last = account.logged_in_at
         at = rfc3339(last.replace(microsecond=0)) if last else "never"
-        codes = str(account.recovery_codes)
-        listed.add_row(str(account.id), account.email, account.role, account.state, codes, at)
+        counts = (str(account.recovery_codes), str(account.passkeys))
+        listed.add_row(str(account.id), account.email, account.role, account.state, *counts, at)
     console().print(listed)
 
 

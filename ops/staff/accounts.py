@@ -37,6 +37,7 @@ class Account:
     role: Role
     state: str
     recovery_codes: int
+    passkeys: int
     created_at: datetime
     logged_in_at: datetime | None
 
@@ -135,6 +136,7 @@ async def accounts(settings: Settings) -> list[Account]:
             Role(row["role"]),
             _state(row),
             row["recovery_codes"],
+            row["passkeys"],
             row["created_at"],
             row["logged_in_at"],
         )

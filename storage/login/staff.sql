@@ -8,7 +8,9 @@ SELECT * FROM login.staff WHERE id = $1 FOR UPDATE
 SELECT * FROM login.staff WHERE account = $1 FOR UPDATE
 
 -- all --
-SELECT s.*, (SELECT count(*) FROM login.recovery_codes r WHERE r.staff_id = s.id) AS recovery_codes
+SELECT s.*,
+    (SELECT count(*) FROM login.recovery_codes r WHERE r.staff_id = s.id) AS recovery_codes,
+    (SELECT count(*) FROM login.passkeys p WHERE p.person_id = s.id) AS passkeys
 FROM login.staff s ORDER BY s.created_at, s.id
 
 -- is_active --

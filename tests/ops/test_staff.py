@@ -2,21 +2,27 @@
 
 import asyncio
 import json
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pyotp
 import pytest
 
 from contracts.cloudevents import decode_security_event
+from contracts.commands import ActorKind
 from contracts.security import StaffAccountChanged
 from contracts.topics import SECURITY_EVENTS_TOPIC
+from infra import clock
 from infra.errors import MisconfiguredError
 from infra.settings import Settings
 from infra.tokens import Role
+from ops.connections import database
 from ops.staff.accounts import accounts, add, disable
 from ops.staff.credentials import Credentials
+from storage.login.passkeys import SQL as PASSKEYS
 from storage.login.passwords import hashed, weakness
 from tests.clinic import namespace, records
 from tests.ops.conftest import clinic_command
@@ -73,13 +79,23 @@ async def test_the_life_of_an_account(logged: Settings) -> None:
     )
 
 
+async def add_passkey(settings: Settings, id_: UUID, number: int) -> None:
+    handle, name = secrets.token_bytes(32), b"sealed"
+    row = (id_, ActorKind.STAFF, handle, b"key", 0, False, name, clock.now())
+    async with database(settings.postgres_dsn.get_secret_value(), "test") as pool:
+        await pool.execute(PASSKEYS["add"], clock.new_id(), number.to_bytes(16, "big"), *row)
+
+
 async def test_the_list_is_a_line_for_each_and_names_no_secret(logged: Settings) -> None:
     made = await add(logged, "bob@example.com", Role.STAFF)
+    [account] = [row for row in await accounts(logged) if row.email == "bob@example.com"]
+    for number in range(2):
+        await add_passkey(logged, account.id, number)
 
     text = await command(logged, "list")
 
     [line] = [line for line in text.splitlines() if "bob@example.com" in line]
-    assert line.split()[2:] == ["staff", "enrolling", "10", "never"]
+    assert line.split()[2:] == ["staff", "enrolling", "10", "2", "never"]
     assert str(made.password) not in text
     assert made.seed not in text
 
