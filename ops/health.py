@@ -64,20 +64,22 @@ def health(data_dir: Path, as_json: bool) -> bool:
 async def _ask_all(data_dir: Path) -> list[Part]:
     settings = Settings.load(data_dir)
     pids = {path.stem: int(path.read_text()) for path in (data_dir / "run").glob("*.pid")}
+    ca_file = settings.ca_file
     postgres, redis = settings.postgres_dsn.get_secret_value(), settings.redis_url.get_secret_value()
     addresses: dict[str, tuple[str, probes.Probe]] = {
         "kafka": (settings.kafka_bootstrap, partial(probes.kafka, settings)),
         "postgres": (_host(postgres), partial(probes.postgres, postgres)),
         "valkey": (_host(redis), partial(probes.redis, redis)),
-        "ingress-1": (settings.url, partial(probes.ingress, settings.url)),
+        "ingress-1": (settings.url, partial(probes.ingress, settings.url, ca_file)),
     }
     urls = monitoring_urls(data_dir)
-    addresses |= {name: (url, partial(probes.consumer, url)) for name, url in urls.items()}
+    addresses |= {name: (url, partial(probes.consumer, url, ca_file)) for name, url in urls.items()}
     if "mail" in pids:
         host, smtp_port, sms_port = settings.smtp_host, settings.smtp_port, _sms_port(settings)
-        addresses["mail"] = (f"{host}:{smtp_port}", partial(probes.mail, host, smtp_port, sms_port))
+        probe = partial(probes.mail, host, smtp_port, sms_port, settings.smtp_ca_file)
+        addresses["mail"] = (f"{host}:{smtp_port}", probe)
     parts = await asyncio.gather(
-        *(_ask(name, address, probe, pids.get(name)) for name, (address, probe) in addresses.items())
+        *(_ask(name, address, probe, pids.get(name), ca_file) for name, (address, probe) in addresses.items())
     )
     return [
         *parts,
@@ -106,11 +108,11 @@ def _sms_port(settings: Settings) -> int:
     return urlsplit(url).port or settings.smtp_port
 
 
-async def _ask(name: str, address: str, probe: probes.Probe, pid: int | None) -> Part:
+async def _ask(name: str, address: str, probe: probes.Probe, pid: int | None, ca_file: Path | None) -> Part:
     try:
         async with asyncio.timeout(2 * probes.CONNECT_TIMEOUT_S):
             answer = await probe()
-            not_ready = await probes.not_ready(address) if name.startswith(CONSUMERS) else None
+            not_ready = await probes.not_ready(address, ca_file) if name.startswith(CONSUMERS) else None
     except ClinicError as error:
         return Part(name, False, "", pid, address, str(error))
     except (OSError, TimeoutError):

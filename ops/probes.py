@@ -8,6 +8,7 @@ import functools
 import ssl
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -16,6 +17,7 @@ from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from infra.crypto.tls import client_context
 from infra.errors import TransientError
 from infra.kafka.connection import connect, connection
 from infra.settings import Settings
@@ -74,9 +76,13 @@ async def redis(url: str) -> str:
         await client.aclose()
 
 
-async def mail(host: str, smtp_port: int, http_port: int) -> str:
-    """The sinks for mails and text messages listen, and the mail sink sends its greeting."""
-    reader, writer = await asyncio.open_connection(host, smtp_port)
+async def mail(host: str, smtp_port: int, http_port: int, ca_file: Path | None = None) -> str:
+    """The sinks for mails and text messages listen, and the mail sink sends its greeting.
+
+    `ca_file`: by TLS, which these authorities prove.
+    """
+    tls = _trusted(ca_file) if ca_file else None
+    reader, writer = await asyncio.open_connection(host, smtp_port, ssl=tls)
     try:
         greeting = await asyncio.wait_for(reader.readline(), CONNECT_TIMEOUT_S)
     finally:
@@ -88,38 +94,47 @@ async def mail(host: str, smtp_port: int, http_port: int) -> str:
     return version("aiosmtpd")
 
 
-async def ingress(url: str) -> str:
-    """`GET /health/ready` answers 200."""
-    return await _healthy(f"{url}/health/ready")
+async def listening(*ports: int) -> str:
+    """Somebody listens on these ports of this machine."""
+    for port in ports:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+    return clinic_version()
 
 
-async def not_ready(url: str) -> str | None:
+async def ingress(url: str, ca_file: Path | None = None) -> str:
+    """`GET /health/ready` answers 200. `ca_file` holds the authorities; the system's by default."""
+    return await _healthy(f"{url}/health/ready", ca_file)
+
+
+async def not_ready(url: str, ca_file: Path | None = None) -> str | None:
     """The reason why a consumer cannot do its work, by its `/health/ready`; None if it can."""
-    answer = await _get(f"{url}/health/ready")
+    answer = await _get(f"{url}/health/ready", ca_file)
     return None if answer.status_code == httpx.codes.OK else str(answer.json().get("reason", answer.text))
 
 
-async def consumer(url: str) -> str:
+async def consumer(url: str, ca_file: Path | None = None) -> str:
     """`GET /health/live` answers 200, at the `CLINIC_METRICS_URL_…` of a consumer."""
-    return await _healthy(f"{url}/health/live")
+    return await _healthy(f"{url}/health/live", ca_file)
 
 
-async def _get(url: str) -> httpx.Response:
+async def _get(url: str, ca_file: Path | None) -> httpx.Response:
+    trusted = _trusted(ca_file)
     try:
-        async with httpx.AsyncClient(timeout=CONNECT_TIMEOUT_S, trust_env=False, verify=_trusted()) as client:
+        async with httpx.AsyncClient(timeout=CONNECT_TIMEOUT_S, trust_env=False, verify=trusted) as client:
             return await client.get(url)
     except httpx.HTTPError as error:
         raise TransientError(f"{url} does not answer") from error
 
 
-async def _healthy(url: str) -> str:
-    answer = await _get(url)
+async def _healthy(url: str, ca_file: Path | None) -> str:
+    answer = await _get(url, ca_file)
     if answer.status_code != httpx.codes.OK:
         raise TransientError(f"{url}: {answer.status_code} {answer.text[:200]}")
     return clinic_version()
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext:
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
     # Cached: it takes longer than a probe, and a starting service is probed many times a second.
-    return ssl.create_default_context()
+    return client_context(ca_file)

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from infra.crypto.production import refuse_in_production
 from infra.errors import ClinicError, MisconfiguredError
@@ -15,7 +18,6 @@ from infra.settings import Settings
 from ops import probes
 from ops.embedded import Child, EmbeddedStack
 from ops.embedded.process import die_with_parent
-from ops.embedded.stack import monitoring_url
 from ops.embedded.supervisor import Supervisor
 
 # With the time-outs of the servers (8 s, concurrently) this stays below the 15 s that a stop may take.
@@ -34,6 +36,7 @@ class Options:
     workers: int
     seed: bool
     with_parent: bool
+    tls: bool = False
 
 
 def up(options: Options) -> None:
@@ -85,7 +88,10 @@ async def _clinic(options: Options) -> AsyncIterator[None]:
         workers = [f"worker-{number}" for number in range(1, options.workers + 1)]
         stack = await exits.enter_async_context(
             EmbeddedStack(
-                options.data_dir, http_port=options.port, consumers=(*workers, "auditor", "notifier")
+                options.data_dir,
+                http_port=options.port,
+                consumers=(*workers, "auditor", "notifier"),
+                with_tls=options.tls,
             )
         )
         services = _services(stack)
@@ -107,6 +113,8 @@ async def _clinic(options: Options) -> AsyncIterator[None]:
 
 
 async def _prepare(stack: EmbeddedStack) -> None:
+    from ops.access import SERVICES
+    from ops.access.kafka import grant_topics
     from ops.keys.storage import rotate_storage
     from ops.migrate import migrate
     from ops.topics import ensure_topics
@@ -114,6 +122,7 @@ async def _prepare(stack: EmbeddedStack) -> None:
     say("bringing the database schema and the topics up to date …")
     await asyncio.to_thread(migrate, stack.settings)
     await ensure_topics(stack.settings)
+    await grant_topics(stack.settings, SERVICES)
     await rotate_storage(stack.settings)
 
 
@@ -129,9 +138,14 @@ async def _rotate_storage_keys(stack: EmbeddedStack) -> None:
 
 
 def _services(stack: EmbeddedStack) -> list[Child]:
-    ingress = _service(stack, "ingress-1", partial(probes.ingress, stack.settings.url), metrics_port=0)
+    ca_file = stack.settings.ca_file
+    ingress = _service(
+        stack, "ingress-1", partial(probes.ingress, stack.settings.url, ca_file), metrics_port=0
+    )
     consumers = (
-        _service(stack, name, partial(probes.consumer, monitoring_url(port)), metrics_port=port)
+        _service(
+            stack, name, partial(probes.consumer, stack.monitoring_url(name), ca_file), metrics_port=port
+        )
         for name, port in stack.metrics_ports.items()
     )
     return [ingress, *consumers]
@@ -197,11 +211,18 @@ def _print_addresses(stack: EmbeddedStack) -> None:
         "HTTP": settings.url,
         "Swagger UI": f"{settings.url}/docs",
         "Kafka": settings.kafka_bootstrap,
-        "Postgres": settings.postgres_dsn.get_secret_value().rpartition("@")[2],
-        "Valkey": settings.redis_url.get_secret_value().rpartition("@")[2],
+        "Postgres": _without_login(settings.postgres_dsn),
+        "Valkey": _without_login(settings.redis_url),
         "data": f"{data_dir} (settings and passwords: {data_dir / 'stack.env'})",
     }.items():
         say(f"  {name:<13}{address}")
+    if settings.ca_file:
+        say(f"  {'CA':<13}{settings.ca_file} (its certificate: clients have to trust it)")
     if (data_dir / STAFF_FILE).exists():
         say(f"  {'staff login':<13}{data_dir / STAFF_FILE}")
     say("ready")
+
+
+def _without_login(address: SecretStr) -> str:
+    parts = urlsplit(address.get_secret_value())
+    return f"{parts.hostname}:{parts.port}{parts.path}"

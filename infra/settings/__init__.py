@@ -32,6 +32,9 @@ class Settings(HttpLimits):
     tls_file: Path | None = Field(
         default=None, description="certificate, chain and key, PEM: HTTP and metrics are served with TLS"
     )
+    ca_file: Path | None = Field(
+        default=None, description="authorities of https: of its own addresses, and of the SMS gateway"
+    )
     http_proxies: str = Field(
         default="127.0.0.1,::1", description="addresses or networks whose X-Forwarded-For is believed"
     )

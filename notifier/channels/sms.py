@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from infra.crypto.tls import client_context
 from infra.errors import MisconfiguredError
 from infra.settings import Settings
 from notifier.channels.base import (
@@ -37,7 +38,9 @@ class SmsChannel:
     name = "sms"
 
     def __init__(self, settings: Settings) -> None:
-        """`sms_url` is set. Raises MisconfiguredError: the request's template is not JSON."""
+        """`sms_url` is set. Raises MisconfiguredError: the request's template is not JSON, or the file
+        with the authorities cannot be read.
+        """
         assert settings.sms_url is not None, "checked by the caller"
         self.accept_timeout_s = settings.sms_timeout_s
         self._url = settings.sms_url.get_secret_value()
@@ -50,6 +53,7 @@ class SmsChannel:
             timeout=settings.sms_timeout_s,
             headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else {},
             trust_env=False,
+            verify=client_context(settings.ca_file),
         )
 
     async def deliver(self, notification: Notification, clinic: Clinic, begin: Begin) -> None:

@@ -1,6 +1,9 @@
-"""Rights of the services on Kafka's topics, groups and transactions, which aiokafka's admin client lacks."""
+"""Users of Kafka, and rights of the services on topics, groups and transactions.
 
-from collections.abc import Iterator, Sequence
+aiokafka's admin client cannot give them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -21,6 +24,19 @@ from infra.settings import Settings
 
 ALLOW = 3
 ANY_HOST = "*"
+# The node itself. The operator is the other super user.
+BROKER = "broker"
+JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+ACCESS = """\
+sasl.enabled.mechanisms=PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:broker;User:operator
+listener.name.clients.plain.sasl.jaas.config={login}
+listener.name.controller.plain.sasl.jaas.config={login}
+"""
 
 
 class ResourceKind(IntEnum):
@@ -82,6 +98,15 @@ RIGHTS = {
     "notifier": (*_topics(Operation.READ, EVENTS, CHALLENGES), *_groups("notifier", "notifier-codes")),
 }
 """The rights of each service, whose user has its name. The operator is one of Kafka's super users."""
+
+
+def access_properties(passwords: Mapping[str, str]) -> str:
+    """The configuration of a node by which these users alone log in, and services need rights.
+
+    Its listeners are CLIENTS and CONTROLLER. `passwords` by user: of `BROKER`, the operator and the services.
+    """
+    users = " ".join(f'user_{name}="{password}"' for name, password in passwords.items())
+    return ACCESS.format(login=f'{JAAS} username="{BROKER}" password="{passwords[BROKER]}" {users};')
 
 
 async def grant_topics(settings: Settings, services: Sequence[str]) -> dict[str, int]:

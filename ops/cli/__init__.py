@@ -79,13 +79,14 @@ def up(
     port: Annotated[int, typer.Option(help="port of the HTTP API", min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="number of booking workers", min=1, max=12)] = 1,
     seed: Annotated[bool, typer.Option("--seed/--no-seed", help="create demo data at first")] = True,
+    tls: Annotated[bool, typer.Option("--tls", help="nothing listens without TLS")] = False,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Run the whole clinic on this machine, in the foreground, until Ctrl-C."""
     from ops.up import Options
     from ops.up import up as run_up
 
-    run_up(Options(data, port, workers, seed, with_parent))
+    run_up(Options(data, port, workers, seed, with_parent, tls))
 
 
 @app.command()

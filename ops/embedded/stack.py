@@ -13,6 +13,7 @@ from ops.access.valkey import COMMANDS
 from ops.embedded import kafka, mail, postgres, valkey
 from ops.embedded.folder import DataFolder, port_is_free
 from ops.embedded.process import Child, reap_leftovers
+from ops.embedded.tls import Tls
 
 # Whoever tries how much it bears asks from one address, and as a few people: ten times the usual.
 FOR_LOAD_TESTS = {
@@ -29,7 +30,8 @@ class EmbeddedStack:
         settings: the addresses and credentials of the running stack.
         metrics_ports: where each of the consumers serves `/metrics`, `/health/live` and `/health/ready`; in
             `stack.env` these are `CLINIC_METRICS_URL_<NAME>`.
-        processes: `kafka`, `postgres`, `valkey`, `mail`, each with `pid`, `stop()`, `kill()` and `start()`.
+        processes: `kafka`, `postgres`, `valkey`, `mail`, each with `pid`, `stop()`, `kill()` and `start()`;
+            with TLS `tls`, too, which Postgres and Valkey are behind.
 
     Raises on entry:
         MisconfiguredError: for example, the folder is in use or the disk is full.
@@ -39,11 +41,17 @@ class EmbeddedStack:
     settings: Settings
 
     def __init__(
-        self, data_dir: Path, *, http_port: int | None = None, consumers: Sequence[str] = ()
+        self,
+        data_dir: Path,
+        *,
+        http_port: int | None = None,
+        consumers: Sequence[str] = (),
+        with_tls: bool = False,
     ) -> None:
         """`http_port` is where the ingress will listen; by default a free port of the stack's own.
 
         `consumers` are the names of the services that will serve metrics on a port of their own.
+        `with_tls`: nothing listens without TLS, and Kafka asks who it is.
         """
         self.folder = DataFolder(data_dir)
         self._values: dict[str, str] = {}
@@ -52,6 +60,8 @@ class EmbeddedStack:
         self.metrics_ports: dict[str, int] = {}
         self._http_port = http_port
         self._consumers = consumers
+        self._with_tls = with_tls
+        self._tls: Tls | None = None
 
     async def __aenter__(self) -> "EmbeddedStack":
         self.folder.__enter__()
@@ -79,23 +89,33 @@ class EmbeddedStack:
             if not port_is_free(self._http_port):
                 raise MisconfiguredError(f"Port {self._http_port} is in use: choose another one with --port.")
             ports["http"] = self._http_port
+        self._tls = Tls(self.folder) if self._with_tls else None
         self.settings = self._write_settings(ports)
         try:
             async with asyncio.TaskGroup() as group:
+                if self._tls:
+                    sockets = {
+                        ports["postgres"]: postgres.socket(self.folder),
+                        ports["valkey"]: valkey.socket(self.folder),
+                    }
+                    group.create_task(self._start_child(self._tls.front(sockets)))
                 group.create_task(self._start_kafka(ports))
                 group.create_task(self._start_postgres(ports))
-                group.create_task(self._start_child(valkey.prepare(self.folder, ports, self.settings)))
-                group.create_task(self._start_child(mail.prepare(self.folder, ports)))
+                group.create_task(self._start_valkey(ports))
+                group.create_task(self._start_child(mail.prepare(self.folder, ports, self._tls)))
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
 
     async def _start_kafka(self, ports: dict[str, int]) -> None:
-        await self._start_child(await kafka.prepare(self.folder, ports, self.settings))
+        await self._start_child(await kafka.prepare(self.folder, ports, self.settings, self._tls))
+
+    async def _start_valkey(self, ports: dict[str, int]) -> None:
+        await self._start_child(valkey.prepare(self.folder, ports, self.settings, self._tls))
 
     async def _start_postgres(self, ports: dict[str, int]) -> None:
-        await self._start_child(await postgres.prepare(self.folder, ports))
+        await self._start_child(await postgres.prepare(self.folder, ports, self._tls))
         passwords = {role: self.folder.secret(f"{role}.password") for role in postgres.ROLES}
-        await postgres.create_database(postgres.maintenance_dsn(self.folder, ports), passwords)
+        await postgres.create_database(postgres.maintenance_dsn(self.folder, ports, self._tls), passwords)
 
     async def _start_child(self, child: Child) -> None:
         self.processes[child.name] = child
@@ -120,13 +140,14 @@ class EmbeddedStack:
         )
 
     def _write_settings(self, ports: dict[str, int]) -> Settings:
-        folder = self.folder
+        folder, tls = self.folder, self._tls
+        scheme = "https" if tls else "http"
 
         def dsn(user: str) -> str:
-            return postgres.dsn(user, folder.secret(f"{user}.password"), ports["postgres"])
+            return postgres.dsn(folder, ports, user, tls)
 
         values = {
-            "url": f"http://127.0.0.1:{ports['http']}",
+            "url": f"{scheme}://127.0.0.1:{ports['http']}",
             "host": "127.0.0.1",
             "port": str(ports["http"]),
             "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
@@ -136,13 +157,13 @@ class EmbeddedStack:
             "postgres_dsn_worker": dsn("clinic_worker"),
             "postgres_dsn_auditor": dsn("clinic_auditor"),
             "postgres_dsn_notifier": dsn("clinic_notifier"),
-            "redis_url": valkey.url(folder, ports),
+            "redis_url": valkey.url(folder, ports, tls),
             "demo": "true",
             "smtp_host": "127.0.0.1",
             "smtp_port": str(ports["smtp"]),
             "smtp_tls": "none",
             "smtp_utf8": "true",
-            "sms_url": f"http://127.0.0.1:{ports['sms']}/",
+            "sms_url": f"{scheme}://127.0.0.1:{ports['sms']}/",
             "signing_key_file": str(folder.signing_key_file()),
             "audit_key_file": str(folder.audit_key_file()),
             "master_key_file": str(folder.master_key_file()),
@@ -152,20 +173,23 @@ class EmbeddedStack:
         chosen = {name for name in FOR_LOAD_TESTS if f"CLINIC_{name.upper()}" in os.environ}
         values |= {name: value for name, value in FOR_LOAD_TESTS.items() if name not in chosen}
         self._values = values
-        self._own = {service: {"redis_url": valkey.url(folder, ports, service)} for service in COMMANDS}
+        self._own = {service: {"redis_url": valkey.url(folder, ports, tls, service)} for service in COMMANDS}
+        if tls:
+            values |= tls.settings()
+            for service, own in self._own.items():
+                own |= tls.own_settings(service)
         self._own["notifier"]["master_key_file"] = str(folder.notifier_key_file())
-        urls = {metrics_variable(name): monitoring_url(port) for name, port in self.metrics_ports.items()}
+        urls = {metrics_variable(name): self.monitoring_url(name) for name in self.metrics_ports}
         folder.write_stack_env(_variables(values) | urls)
         return Settings.model_validate(values)
 
-
-def monitoring_url(port: int) -> str:
-    """The URL of a local consumer's metrics and health."""
-    return f"http://127.0.0.1:{port}"
+    def monitoring_url(self, consumer: str) -> str:
+        """The URL of a consumer's metrics and health."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.metrics_ports[consumer]}"
 
 
 def metrics_variable(name: str) -> str:
-    """The name of the line in `stack.env` with a consumer's `monitoring_url`."""
+    """The name of the line in `stack.env` with a consumer's URL."""
     return f"CLINIC_METRICS_URL_{name.upper().replace('-', '_')}"
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from infra import clock
+from infra.crypto.tls import client_context
 from infra.errors import ClinicError, TransientError
 from infra.jobs import all_of
 from infra.settings import Settings
@@ -39,7 +40,10 @@ async def prepared(
     bearers = Bearers(source)
     limits = httpx.Limits(max_connections=IN_FLIGHT_MAX)
     auth = StaffAuth(bearers)
-    async with httpx.AsyncClient(base_url=settings.url, auth=auth, trust_env=False, limits=limits) as http:
+    trusted = client_context(settings.ca_file)
+    async with httpx.AsyncClient(
+        base_url=settings.url, auth=auth, trust_env=False, limits=limits, verify=trusted
+    ) as http:
         sender = Sender(http, IN_FLIGHT_MAX)
         ids = await register_doctors(sender, name, ORDINARY, doctors, settings.time_zone)
         try:

@@ -61,6 +61,8 @@ async def run_step(
     Raises:
         ClinicError: the generator ended with an error.
     """
+    trusted = {"SSL_CERT_FILE": str(settings.ca_file)} if settings.ca_file else {}  # OpenSSL's
+    environment = {**os.environ, **trusted}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -69,6 +71,7 @@ async def run_step(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=LINE_BYTES_MAX,
+        env=environment,
     )
     assert process.stdin is not None, "it is piped"
     assert process.stdout is not None, "it is piped"

@@ -15,6 +15,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra import clock
+from infra.crypto.tls import client_context
 from infra.metrics import monitoring_urls
 from infra.settings import Settings
 from ops.load.cpu import GENERATOR, OTHERS, CpuMeter
@@ -56,6 +57,7 @@ class Watch:
     def __init__(self, settings: Settings, data_dir: Path, pids: Mapping[str, int]) -> None:
         """`pids` are processes by name that the data folder does not know."""
         self.urls = _endpoints(settings, data_dir)
+        self._trusted = client_context(settings.ca_file)
         self.readings: list[Reading] = []
         self.processes: dict[str, int] = {}
         self._answered: set[str] = set()
@@ -82,7 +84,7 @@ class Watch:
             await self._task
 
     async def _read_on(self) -> None:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=self._trusted) as http:
             await self._read(http)  # what the next reading is compared with
             self.readings.clear()
             while True:

@@ -1,7 +1,7 @@
-"""The sinks' process: `python -m ops.mail.sinks DATA_DIR SMTP_PORT HTTP_PORT [TLS_FILE]`.
+"""The sinks' process: `python -m ops.mail.sinks DATA_DIR SMTP_PORT HTTP_PORT [TLS_FILE [HOST]]`.
 
-Without TLS it listens on loopback only. With the file of a certificate and its key (PEM), both sinks are
-served with TLS from the first byte, on all addresses.
+With the file of a certificate and its key (PEM), both sinks are served with TLS from the first byte. They
+listen on loopback, or on another address if they have TLS.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from infra.crypto.tls import serving_context
 from infra.priority import give_way
 from ops.mail import MAILS, TEXTS, number_of
 
-LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104
+LOOPBACK = "127.0.0.1"
 HOST_NAME = "sink.invalid"
 KEPT_MAX = 20_000
 # Deleted together, so that listing the folder is rare.
@@ -172,7 +172,9 @@ class _Server(uvicorn.Server):
         yield  # they are ours
 
 
-async def _serve(data_dir: Path, smtp_port: int, http_port: int, tls_file: Path | None) -> None:
+async def _serve(
+    data_dir: Path, smtp_port: int, http_port: int, tls_file: Path | None, host: str = LOOPBACK
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGINT, signal.SIGTERM):
@@ -180,7 +182,6 @@ async def _serve(data_dir: Path, smtp_port: int, http_port: int, tls_file: Path 
     sink = Sink(data_dir)
     keep_mail = partial(sink.keep, is_mail=True)
     tls = serving_context(tls_file)
-    host = EVERYWHERE if tls else LOOPBACK
     smtp = await loop.create_server(lambda: SmtpSession(keep_mail), host, smtp_port, ssl=tls)
     app: Any = sink.handle_http
     config = uvicorn.Config(
@@ -200,10 +201,13 @@ async def _serve(data_dir: Path, smtp_port: int, http_port: int, tls_file: Path 
     await serving
 
 
-def main(data_dir: str, smtp_port: str, http_port: str, tls_file: str | None = None) -> None:
+def main(
+    data_dir: str, smtp_port: str, http_port: str, tls_file: str | None = None, host: str = LOOPBACK
+) -> None:
     """Keep messages until SIGTERM."""
     give_way()
-    uvloop.run(_serve(Path(data_dir), int(smtp_port), int(http_port), Path(tls_file) if tls_file else None))
+    tls = Path(tls_file) if tls_file else None
+    uvloop.run(_serve(Path(data_dir), int(smtp_port), int(http_port), tls, host))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from contracts.refusals import Reason
 from infra import clock
+from infra.crypto.tls import client_context
 from infra.jobs import all_of
 from infra.settings import Settings
 from ops.commands import DecidedCommand, Sender
@@ -114,7 +115,10 @@ async def seed_demo(settings: Settings, say: Callable[[str], None] = print) -> N
     console = Console()
     headers = {"Authorization": f"Bearer {staff_token(settings)}"}
     bar = Progress(console=console, disable=not console.is_terminal, transient=True)
-    async with httpx.AsyncClient(base_url=settings.url, headers=headers, trust_env=False) as http:
+    trusted = client_context(settings.ca_file)
+    async with httpx.AsyncClient(
+        base_url=settings.url, headers=headers, trust_env=False, verify=trusted
+    ) as http:
         with bar:
             step = bar.add_task("demo data", total=2 * len(DOCTORS) + len(DOCTORS) * APPOINTMENTS_PER_DOCTOR)
             demo = _Demo(settings, Sender(http, IN_FLIGHT_MAX), lambda: bar.advance(step))

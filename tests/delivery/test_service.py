@@ -17,7 +17,6 @@ from infra.redis import decided_channel
 from infra.service import Service
 from infra.settings import Settings
 from ops import probes
-from ops.embedded.stack import monitoring_url
 from tests.clinic import CHECKUP, Clinic, free_port, ingress_process
 from tests.clinic import clinic as running_clinic
 from tests.processes import service
@@ -181,7 +180,7 @@ async def test_a_consumer_serves_its_health_and_stops_with_status_0(
     settings = parts.settings.model_copy(update={"metrics_port": port})
     process = service(kind, tmp_path, settings, kind)
     await process.start()
-    url = monitoring_url(port)
+    url = f"http://127.0.0.1:{port}"
     await until_answers(lambda: probes.consumer(url), ENDS_WITHIN_S)
     async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
 

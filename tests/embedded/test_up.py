@@ -4,84 +4,24 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 import pytest
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from tests.waiting import until
+from tests.clinic import free_port
+from tests.embedded.up import STOP_TIMEOUT_S, Up, clinic, running
 
-CLINIC = [sys.executable, "-m", "ops.cli"]
-START_TIMEOUT_S = 180.0
 SECRET = r"^CLINIC_.*(DSN|PASSWORD|USERNAME|TOKEN|KEY_FILE|KEY_DIR|REDIS_URL|SMS_URL)"
-STOP_TIMEOUT_S = 15.0
-
-
-class Up:
-    """A running `clinic up`; its output goes to a file."""
-
-    def __init__(self, data_dir: Path, port: int) -> None:
-        self.data_dir = data_dir
-        self.output_path = data_dir.with_name(f"{data_dir.name}.out")
-        with self.output_path.open("wb") as output:
-            self.popen = subprocess.Popen(
-                [*CLINIC, "up", "--no-seed", "--data", data_dir, "--port", str(port)],
-                env={
-                    **os.environ,
-                    "CLINIC_POSTGRES_DSN": "postgresql://postgres:of-another-clinic@127.0.0.1/",
-                },
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait_for(self, line: str) -> None:
-        """Waits until the line was printed; fails at once if the program ends."""
-
-        def printed() -> bool:
-            lines = self.output_path.read_text().splitlines()
-            assert line in lines or self.popen.poll() is None, lines
-            return line in lines
-
-        until(printed, f"{line!r} in {self.output_path}", START_TIMEOUT_S)
-
-    def processes(self) -> dict[str, psutil.Process]:
-        """The processes that the pid files name."""
-        return {path.stem: psutil.Process(int(path.read_text())) for path in self.data_dir.glob("run/*.pid")}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(data_dir: Path, port: int) -> Iterator[Up]:
-    up = Up(data_dir, port)
-    try:
-        up.wait_for("ready")
-        yield up
-    finally:
-        up.popen.terminate()
-        up.popen.wait(timeout=STOP_TIMEOUT_S)
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     with running(tmp_path_factory.mktemp("up") / "data", free_port()) as up:
         yield up
-
-
-def clinic(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*CLINIC, *arguments], capture_output=True, text=True, timeout=START_TIMEOUT_S)
 
 
 def test_every_process_has_its_pid_file_and_all_are_healthy(up: Up) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from infra import metrics
 from infra.settings import Settings
-from ops.compose.certificates import Authority
 from ops.compose.liveness import check
+from ops.tls.certificates import Authority
 from tests.clinic import free_port
 
 

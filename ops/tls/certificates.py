@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from infra import clock
 from infra.errors import MisconfiguredError
+from ops.keys import write_private
 
 AUTHORITY_VALID = timedelta(days=3650)
 # Apple's and Chromium's limit for certificates of one's own authorities.
@@ -51,12 +52,17 @@ class Authority:
         return cls(key, builder.sign(key, SHA256()))
 
     @classmethod
-    def load(cls, certificate: Path, key: Path) -> "Authority":
-        """The one in these files.
+    def kept(cls, certificate: Path, key: Path) -> "Authority":
+        """The one in these files, mode 0600; the first time, a new one.
 
         Raises:
             MisconfiguredError: they hold something else.
         """
+        if not key.exists():
+            new = cls.new()
+            certificate.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(certificate, new.pem())
+            write_private(key, new.key_pem())
         try:
             private = load_pem_private_key(key.read_bytes(), password=None)
             assert isinstance(private, EllipticCurvePrivateKey), "made by `new`"
@@ -87,7 +93,17 @@ class Authority:
         certificate = builder.sign(self._key, SHA256())
         return _private_pem(key) + certificate.public_bytes(Encoding.PEM)
 
-    def must_renew(self, pem: bytes, names: Sequence[str]) -> bool:
+    def keep(self, path: Path, names: Sequence[str]) -> bool:
+        """Issue the certificate in this file, mode 0600, if there is none, or one that has to be renewed.
+
+        Returns True if it was written.
+        """
+        if path.exists() and not self._must_renew(path.read_bytes(), names):
+            return False
+        write_private(path, self.issue(names))
+        return True
+
+    def _must_renew(self, pem: bytes, names: Sequence[str]) -> bool:
         """True for a certificate that ends soon or is for other names, if it is of this authority."""
         certificate = x509.load_pem_x509_certificates(pem)[0]
         try:
