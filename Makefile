@@ -1,13 +1,15 @@
 # Needs make and Python >= 3.11 (another one than python3: make up PYTHON=python3.13). Everything else is installed into .venv.
 PYTHON ?= python3
 ARGS ?=
+SECONDS ?= 60
 BIN := .venv/bin
 # A process for each core, each with servers of its own (about 1 GB).
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 UV_COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test compose-test check web documents bench faults bugs lock sbom clean install-embedded install-dev
+.PHONY: help up test compose-test check web documents bench faults bugs security lock sbom clean install-embedded \
+	install-dev install-security
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -45,11 +47,18 @@ faults: install-dev ## Break everything for 1,000 s, all faults (ARGS="--seconds
 bugs: install-dev ## Seed defects into copies of the source; the checker has to find each (ARGS="--list")
 	$(BIN)/python -m tests.faults.bugs $(ARGS)
 
+# Status 5: ARGS chose other tests.
+security: install-dev install-security ## Fuzz every body, header and parser, for SECONDS=60 each: under an hour (ARGS for pytest)
+	$(BIN)/python -m tests.fuzzing --seconds $(SECONDS)
+	$(BIN)/pytest tests/fuzzing tests/unit/fuzzing tests/http/login/test_mail_codes.py $(PARALLEL) \
+		--fuzz-seconds $(SECONDS) $(ARGS) || [ $$? = 5 ]
+
 lock: install-dev ## Resolve all dependencies anew into locks/ (UPGRADE=--upgrade for newer ones)
 	$(UV_COMPILE) pyproject.toml --all-extras --group dev -o locks/dev.lock
 	echo hatchling | $(UV_COMPILE) pyproject.toml - -c locks/dev.lock -o locks/server.lock
 	echo hatchling | $(UV_COMPILE) pyproject.toml --extra embedded - -c locks/dev.lock -o locks/embedded.lock
 	echo hatchling | $(UV_COMPILE) pyproject.toml --extra load - -c locks/dev.lock -o locks/load.lock
+	$(UV_COMPILE) --group security -o locks/security.lock
 	echo uv==0.13.9 | $(UV_COMPILE) - -o locks/bootstrap.lock
 	$(BIN)/python -c "from ops.embedded import jars; jars.main()" --lock
 
@@ -63,5 +72,5 @@ clean: ## Remove .venv and all caches; the data folder .clinic stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-install-embedded install-dev: install-%:
+install-embedded install-dev install-security: install-%:
 	@$(PYTHON) ops/install.py $*

@@ -1,5 +1,5 @@
-"""Install a lock's packages into `.venv`: `python3 ops/install.py embedded|dev|load|server`. Instant if done
-before.
+"""Install a lock's packages into `.venv`: `python3 ops/install.py embedded|dev|load|security|server`. Instant
+if done before.
 
 Run by the system's Python with nothing installed, so: standard library only, and no syntax newer than
 Python 3.6, or the sentence about a wrong Python could not be printed. Every failure is one sentence on stderr
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 PYTHON_MIN = (3, 11)
-LOCKS = ("embedded", "dev", "load", "server")
+LOCKS = ("embedded", "dev", "load", "security", "server")
 WITH_KAFKA = ("embedded", "dev")
 FREE_BYTES_MIN = 1500 * 1024 * 1024
 FREE_BYTES_NONE = 50 * 1024 * 1024

@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="the servers to test on: embedded (default), official images, or those named by CLINIC_…",
     )
+    parser.addoption(
+        "--fuzz-seconds",
+        type=float,
+        default=0.0,
+        help="how long each test of chance input goes on; 0 (default): for a few, always the same",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +53,13 @@ def _logging_stays() -> Iterator[None]:
     configuration = structlog.get_config()
     yield
     structlog.configure(**configuration)
+
+
+@pytest.fixture
+def fuzz_seconds(request: pytest.FixtureRequest) -> float:
+    """How long to go on with chance input; 0: for a few examples, always the same."""
+    seconds: float = request.config.getoption("--fuzz-seconds")
+    return seconds
 
 
 @pytest.fixture(scope="session")

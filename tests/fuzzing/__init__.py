@@ -1,0 +1,1 @@
+"""Fuzzing: input that nobody would think of, for every parser and every operation over HTTP."""
