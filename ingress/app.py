@@ -15,7 +15,7 @@ from ingress.doctors import calendar, time_off
 from ingress.doctors import reads as doctor_reads
 from ingress.doctors import routes as doctors
 from ingress.event_stream import routes as event_stream
-from ingress.http import health, metrics, problems, tracing
+from ingress.http import browsers, health, metrics, problems, tracing
 from ingress.http.variants import HeadAnswered
 from ingress.login import public_keys, sessions
 from ingress.login import routes as login
@@ -79,6 +79,7 @@ def create_app(*, production: bool = False) -> FastAPI:
     app.add_middleware(Limited)
     app.add_middleware(HeadAnswered)
     app.add_middleware(metrics.Measured)
+    app.add_middleware(browsers.ForBrowsers)
     app.add_middleware(tracing.Traced)
     for module in (*ROUTERS, *OTHER_ROUTERS):
         if not (production and module is metrics):

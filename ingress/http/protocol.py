@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from infra.settings import Settings
+from ingress.http.browsers import FOR_DATA
 from ingress.http.metrics import CONNECTIONS_REFUSED
 from ingress.http.problems import Code, Problem, answer
 from ingress.http.variants import WithoutChunks
@@ -212,7 +213,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         response = answer(problem)
-        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+        headers = [
+            *self.server_state.default_headers,
+            *response.raw_headers,
+            *FOR_DATA,
+            (b"connection", b"close"),
+        ]
         content = [STATUS_LINE[problem.status_code]]
         content += [part for name, value in headers for part in (name, b": ", value, b"\r\n")]
         self.transport.write(b"".join([*content, b"\r\n", bytes(response.body)]))

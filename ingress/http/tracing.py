@@ -17,10 +17,6 @@ from infra import clock
 _VALID = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-# No browser makes a script or a page of an answer that is none.
-_HEADERS = [(b"x-content-type-options", b"nosniff")]
-
-
 class Traced:
     """ASGI middleware that determines the ids of each request first."""
 
@@ -39,18 +35,14 @@ class Traced:
                 request_id=trace_id, traceparent=traceparent, own_request_id=own_id
             )
             bind_contextvars(request_id=trace_id, own_request_id=own_id)
-            own_headers = [*_HEADERS, (b"x-request-id", own_id.encode())]
 
-            async def send_with_headers(message: Message) -> None:
+            async def send_with_id(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    present = {name for name, _ in message.get("headers", ())}
-                    message["headers"] = [
-                        *message.get("headers", ()),
-                        *(header for header in own_headers if header[0] not in present),
-                    ]
+                    headers = message.get("headers", ())
+                    message["headers"] = [*headers, (b"x-request-id", own_id.encode())]
                 await send(message)
 
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, receive, send_with_id)
             return
         await self._app(scope, receive, send)
 
