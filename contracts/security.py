@@ -216,7 +216,10 @@ class PersonalDataExported(SecurityEventBase):
 
 
 class PatientForgotten(SecurityEventBase):
-    """A patient's key was deleted, at the patient's request. A repeated request is the same event."""
+    """A patient's key was deleted, at the patient's request, or by the system after years without a visit.
+
+    A repetition is the same event.
+    """
 
     patient_id: UUID
 

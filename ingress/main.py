@@ -39,6 +39,7 @@ from ingress.login.revoked import Revoked
 from ingress.pages.clinic import clinic_view
 from ingress.pages.files import Pages
 from ingress.patients.forgetting import Forgetting
+from ingress.patients.retention import Retention
 from ingress.request_limits.budgets import RequestLimits
 from ingress.resources import Resources
 from storage.login.calendar_links import CalendarLinks
@@ -102,6 +103,9 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
         forgetting = Forgetting(settings, jobs_pool, keys, log)
         sessions = Sessions(pool)
         patients = Patients(pool, keys, settings.language, smtputf8=settings.smtp_utf8)
+        retention = Retention(
+            settings, jobs_pool, Patients(jobs_pool, keys, settings.language), security, forgetting
+        )
         revoked = Revoked(Sessions(jobs_pool))
         request_limits = RequestLimits(settings, redis)
         decisions = Decisions(jobs_pool, redis, decided_channel(settings), feed.poke, known)
@@ -113,6 +117,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
                 backlog.watch(),
                 security.run(),
                 forgetting.run(),
+                retention.run(),
                 revoked.run(),
                 request_limits.run(),
                 signing_keys.watch(settings.signing_key_file),

@@ -17,6 +17,8 @@ from storage import mail_address
 from storage.profiles import Language, Profile, open_profile, seal_profile
 
 REASON = Column("booking.appointments", "reason", "reason")
+FORGOTTEN = "patient_forgotten"
+"""Names events and commands that come of a forgetting: theirs are the same ids each time."""
 
 _FORGET = """
 WITH forgotten AS (
@@ -183,14 +185,16 @@ class Patients:
         )
         return forgotten
 
-    async def forget(self, patient_id: UUID, traceparent: str | None = None) -> None:
+    async def forget(
+        self, patient_id: UUID, traceparent: str | None = None, *, at: datetime | None = None
+    ) -> None:
         """Destroy the key, so that all data encrypted with it, also on the log, is unreadable. Idempotent.
 
         The forgetting is pending until the ingress has cancelled all booked appointments. `traceparent` is
-        that of the request. The patient's passkeys and calendar link are deleted.
+        that of the request, `at` the present. The patient's passkeys and calendar link are deleted.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_FORGET, patient_id, clock.now(), traceparent)
+            await connection.execute(_FORGET, patient_id, at or clock.now(), traceparent)
             # Statements of their own: they see what was added while the first waited for the patient's row.
             await connection.execute("DELETE FROM login.passkeys WHERE person_id = $1", patient_id)
             await connection.execute("DELETE FROM login.calendar_links WHERE owner_id = $1", patient_id)

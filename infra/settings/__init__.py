@@ -120,6 +120,9 @@ class Settings(HttpLimits):
         default=3600.0, gt=0, description="new heads are sent there this often"
     )
     audit_retention_years: int = Field(default=7, ge=1, description="whole months are dropped after that")
+    patient_retention_years: int = Field(
+        default=7, ge=1, description="who was not seen for so long is forgotten; not above the trail's years"
+    )
 
     mail_sender: str = Field(default="clinic@example.org", description="the address that mails come from")
     smtp_host: str = "127.0.0.1"

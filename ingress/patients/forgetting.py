@@ -27,8 +27,8 @@ from infra.queries import load_queries
 from infra.settings import Settings
 from ingress.commands.command_log import CommandLog
 from ingress.http.problems import Problem
+from storage.patients import FORGOTTEN
 
-FORGOTTEN = "patient_forgotten"
 PENDING_INTERVAL_S = 0.5
 IDLE_INTERVAL_S = 5.0
 # Complete forgettings are checked again from time to time, in case a booking slipped through.

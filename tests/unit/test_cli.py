@@ -24,7 +24,20 @@ from ops.mail import TEXTS
 from ops.mail.received import list_received
 
 OPS = Path(__file__).parents[2] / "ops"
-GROUPS = ("", "audit", "dlq", "mail", "notify", "replay", "zones", "keys", "token", "seed", "staff")
+GROUPS = (
+    "",
+    "audit",
+    "dlq",
+    "mail",
+    "notify",
+    "replay",
+    "zones",
+    "keys",
+    "token",
+    "seed",
+    "staff",
+    "patients",
+)
 
 
 @pytest.mark.parametrize("group", GROUPS)
