@@ -49,7 +49,6 @@ app.add_typer(keys, name="keys", help="Create the clinic's keys, and replace the
 seed = command_group()
 app.add_typer(seed, name="seed", help="Fill the clinic with sample data, sent as ordinary commands.")
 
-
 for further in (pause, resume, skip, access, secrets, load):
     app.command()(further)
 

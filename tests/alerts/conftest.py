@@ -22,9 +22,9 @@ async def promtool(tmp_path_factory: pytest.TempPathFactory) -> Promtool:
     """Built from the pinned module; Go keeps what it compiled."""
     folder = tmp_path_factory.mktemp("promtool")
     path = folder / "promtool"
-    here, module = Path(__file__).parent, PACKAGE.removesuffix("/cmd/promtool")
-    await run("go", "mod", "download", module, cwd=here, skip="no Go modules here")
-    await run("go", "build", "-mod=readonly", f"-tags={TAGS}", "-o", path, PACKAGE, cwd=here)
+    go_mod, module = Path(__file__).parent, PACKAGE.removesuffix("/cmd/promtool")
+    await run("go", "mod", "download", module, cwd=go_mod, skip="no Go modules here")
+    await run("go", "build", "-mod=readonly", f"-tags={TAGS}", "-o", path, PACKAGE, cwd=go_mod)
     return Promtool(path, folder)
 
 

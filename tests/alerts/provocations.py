@@ -66,8 +66,8 @@ async def an_operator_pauses_the_worker(scene: Scene) -> AsyncIterator[None]:
     clinic = scene.clinic
     await orders.pause(clinic.settings, "worker", None, "a test")
     await scene.until("clinic_partition_paused", 1)
-    body = {"name": "Dr. Late", "specialty": "tests", "visit_types": []}
-    body["visit_types"] = [{"code": "checkup", "name": "Check-up", "minutes": 30}]
+    visit_types = [{"code": "checkup", "name": "Check-up", "minutes": 30}]
+    body = {"name": "Dr. Late", "specialty": "tests", "visit_types": visit_types}
     assert await post(scene, "/v1/doctors", clinic.staff, body, Prefer="wait=1") == 202
     await scene.until("clinic_backlog_seconds", BACKLOG_S + 1)
     yield

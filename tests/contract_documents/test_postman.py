@@ -36,7 +36,7 @@ async def answers(newman: Path, clinic: Clinic, folder: Path, **variables: str) 
     staff_token = clinic.staff["Authorization"].removeprefix("Bearer ")
     given = {"url": clinic.settings.url, "staff_token": staff_token, **variables}
     options = [word for name, value in given.items() for word in ("--env-var", f"{name}={value}")]
-    reporter = ["--reporters", "cli,json", "--reporter-json-export", report]
+    reporter = ["--reporters", "cli,json", "--reporter-json-export", str(report)]
     node, _ = toolchain()
     await run(node, newman, "run", POSTMAN, "-e", ENVIRONMENT, *options, *reporter, cwd=folder)
     found: dict[str, Any] = json.loads(report.read_text())["run"]

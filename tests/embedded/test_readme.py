@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.embedded.test_up import clinic, free_port, running
+from tests.clinic import free_port
+from tests.embedded.up import clinic, running
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings
-from tests.embedded.test_up import free_port
+from tests.clinic import free_port
 from tests.ops.conftest import own, unmigrated  # noqa: F401 (fixtures)
 from tests.processes import environment
 from tests.waiting import until
@@ -19,7 +19,7 @@ from tests.waiting import until
 ROOT = Path(__file__).parents[2]
 SERVICES = ("ingress", "worker", "auditor", "notifier")
 CONSUMERS = SERVICES[1:]
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 
 
 def commands() -> list[str]:

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import stat
-import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -28,24 +27,9 @@ from infra.redis import connect
 from infra.settings import Settings
 from ops.tls.certificates import Authority
 from tests.clinic import CHECKUP, Clinic, free_port
+from tests.embedded.hellos import ALERT, ANSWER_TIMEOUT_S, HELLOS, HOST, answer_to
 from tests.embedded.up import START_TIMEOUT_S, Up, clinic, running
 from tests.waiting import until
-
-HOST = "127.0.0.1"
-# For an answer on this machine, however busy it is.
-ANSWER_TIMEOUT_S = 60.0
-# The content type of an alert (RFC 8446, section 5.1): how TLS says that it was not spoken to.
-ALERT = 21
-STARTUP = b"user\0postgres\0\0"
-# The first bytes of each protocol that the clinic speaks.
-HELLOS = {
-    "HTTP": b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-    "SMTP": b"EHLO localhost\r\n",
-    "Valkey": b"*1\r\n$4\r\nPING\r\n",
-    "Postgres": struct.pack("!2I", 8 + len(STARTUP), 3 << 16) + STARTUP,
-    "Postgres, asking for TLS": struct.pack("!2I", 8, 80877103),
-    "Kafka": struct.pack("!I3hi", 10, 18, 0, 0, -1),
-}
 
 
 @pytest.fixture(scope="module")
@@ -144,19 +128,6 @@ def listening_ports(up: Up) -> set[int]:
         address = ip_address(host)
         assert (getattr(address, "ipv4_mapped", None) or address).is_loopback, address
     return {port for _, port in listening}
-
-
-def answer_to(hello: bytes, port: int) -> bytes:
-    """All that comes back before the other side ends the connection."""
-    answer = b""
-    with (
-        socket.create_connection((HOST, port), timeout=ANSWER_TIMEOUT_S) as connection,
-        suppress(ConnectionResetError, BrokenPipeError),
-    ):
-        connection.sendall(hello)
-        while data := connection.recv(4096):
-            answer += data
-    return answer
 
 
 def test_whatever_listens_refuses_plaintext_and_proves_who_it_is(up: Up, ca_file: Path) -> None:

@@ -42,7 +42,10 @@ async def test_it_goes_on(seeded: Seeded, template: str, blow: signal.Signals) -
     async with database(seeded.settings, template) as empty:
         rebuilding = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-c", HELD_UP.format(held_up=busiest), "replay", "rebuild"),
+            "-c",
+            HELD_UP.format(held_up=busiest),
+            "replay",
+            "rebuild",
             env={**os.environ, **environment(empty)},
             stderr=asyncio.subprocess.PIPE,
         )
