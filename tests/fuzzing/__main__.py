@@ -47,7 +47,8 @@ def main() -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
-    parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], help="all unless named")
+    choices = [*TARGETS, []]
+    parser.add_argument("targets", nargs="*", metavar="TARGET", choices=choices, help="all unless named")
     asked = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         print("atheris has no wheel for this machine: hypothesis alone fuzzes the parsers.")
