@@ -62,6 +62,7 @@ class DeadLetters:
         self._topic_id = topic_id
         self._open: dict[int, tuple[AIOKafkaProducer, set[int]]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._reported: dict[int, int] = {}
 
     async def open(self, partitions: Iterable[int]) -> None:
         """Prepare to publish for these partitions. Call it outside of a transaction: it may take a second.
@@ -103,16 +104,12 @@ class DeadLetters:
             if partition not in self._open:
                 raise TransientError("dead letters have to be opened again")
             producer, known = self._open[partition]
-            new = [
-                (item, error)
-                for item, error in letters
-                if item.partition == partition and item.offset not in known
-            ]
-            if not new:
-                continue
+            own = [(item, error) for item, error in letters if item.partition == partition]
+            new = [(item, error) for item, error in own if item.offset not in known]
             try:
-                async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                    await self._send(producer, new)
+                if new:
+                    async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                        await self._send(producer, new)
             except BaseException as error:
                 # Fenced off, cut off, or the result is unknown: opening again reads what exists.
                 del self._open[partition]
@@ -124,7 +121,13 @@ class DeadLetters:
                 raise
             known.update(item.offset for item, _ in new)
             known.difference_update(sorted(known)[:-LETTERS_LOOKED_AT_MAX])
-            for item, why in new:
+            self._report(partition, own)
+
+    def _report(self, partition: int, letters: list[Letter]) -> None:
+        # Also those that were written before and not acknowledged, which nobody has told of.
+        for item, why in letters:
+            if item.offset > self._reported.get(partition, -1):
+                self._reported[partition] = item.offset
                 DEAD_LETTERS.labels(why.reason).inc()
                 _log.error("dead letter", partition=partition, offset=item.offset, reason=why.reason)
 

@@ -57,10 +57,12 @@ class Promtool:
     async def fires(self, alert: str, before: Samples, after: Samples, took_s: float, *, once: bool) -> bool:
         """True if the alert fires when it became `after` within so many seconds, and stayed like that.
 
-        It must not have fired before. What happened `once` is not repeated; otherwise counters grow as fast
-        as they did for as long as the alert needs (`for`, and the minute after that).
+        It must not have fired before. What happened `once` is not repeated, and has a minute; otherwise
+        counters grow as fast as they did for as long as the alert needs: its `for`, and what it looks back.
         """
-        must_last = _seconds(alerts()[alert].get("for", "0s")) + 60
+        rule = alerts()[alert]
+        looks_back = [] if once else [_seconds(found) for found in re.findall(r"\[(\w+)\]", rule["expr"])]
+        must_last = _seconds(rule.get("for", "0s")) + max([60, *looks_back])
         steps = math.ceil(must_last / INTERVAL.total_seconds()) + 1
         growing = 0.0 if once else min(INTERVAL.total_seconds() / took_s, 1)
         series = [

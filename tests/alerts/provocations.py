@@ -174,20 +174,21 @@ async def kafka_dies(scene: Scene) -> AsyncIterator[None]:
         yield
 
 
+@provokes("ClinicPartitionStopped")
+async def nothing_can_be_read(scene: Scene) -> AsyncIterator[None]:
+    await poison(scene, DEAD_LETTERS_IN_A_ROW)
+    await scene.until("clinic_partition_stopped", 1, partition=str(POISONED))
+    yield
+
+
 @provokes("ClinicTrailBroken")
 async def somebody_edits_the_trail(scene: Scene) -> AsyncIterator[None]:
+    # The last one, as the auditor stops for good.
     async with scene.clinic.postgres.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("DELETE FROM audit.heads")
         await connection.execute("UPDATE audit.chains SET frontier = '\\x00'")
     await scene.until("clinic_audit_end_broken", 1)
-    yield
-
-
-@provokes("ClinicPartitionStopped")
-async def nothing_can_be_read(scene: Scene) -> AsyncIterator[None]:
-    await poison(scene, DEAD_LETTERS_IN_A_ROW)
-    await scene.until("clinic_partition_stopped", 1, partition=str(POISONED))
     yield
 
 

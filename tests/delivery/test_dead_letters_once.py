@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from booking_worker.decide.command_record import read_record
 from booking_worker.main import running_worker
+from booking_worker.metrics import DEAD_LETTERS
 from booking_worker.publish.dead_letters import DeadLetters, Letter
 from booking_worker.store import store
 from contracts.dead_letters import UndecodableError, origin_of
@@ -81,6 +82,8 @@ async def test_cut_off_after_the_letters_were_written(
     poison: Poison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letters, found = await dead_letters(poison.clinic), await dead(poison, 1)
+    counted = DEAD_LETTERS.labels(found[0][1].reason)
+    before = counted._value.get()
     await letters.open([poison.partition])
     commit = AIOKafkaProducer.commit_transaction
     committed = asyncio.Event()
@@ -98,9 +101,13 @@ async def test_cut_off_after_the_letters_were_written(
         await publishing
     monkeypatch.undo()
 
+    assert counted._value.get() == before
     await letters.open([poison.partition])
-    await letters.publish(found)
+    for _ in range(2):
+        await letters.publish(found)
     assert await offsets(poison.clinic) == [0]
+    # An alert looks at this count, so a letter whose acknowledgement was lost counts as well, once.
+    assert counted._value.get() == before + 1
     await letters.close()
 
 
