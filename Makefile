@@ -8,7 +8,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 UV_COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test compose-test check web documents bench faults bugs security lock sbom clean install-embedded \
+.PHONY: help up test compose-test alerts check web documents bench faults bugs security lock sbom clean install-embedded \
 	install-dev install-security
 
 help: ## Print this list
@@ -19,11 +19,14 @@ up: ## Install what is missing and run the whole clinic here (ARGS="--port 8001 
 
 # The fault run is alone, as it measures how soon the clinic works again. Status 5: ARGS chose other tests.
 test: check ## check, and all the tests that need the real stack (ARGS for pytest)
-	$(BIN)/pytest tests --ignore=tests/unit --ignore=tests/faults/test_faults.py --ignore=tests/compose $(PARALLEL) $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/unit --ignore=tests/faults/test_faults.py --ignore=tests/compose --ignore=tests/alerts $(PARALLEL) $(ARGS)
 	$(BIN)/pytest tests/faults/test_faults.py $(ARGS) || [ $$? = 5 ]
 
 compose-test: install-dev ## Start docker-compose.yml, break it, back it up, upgrade it: needs a Docker engine
 	$(BIN)/pytest tests/compose -x -v $(ARGS)
+
+alerts: install-dev ## Bring each alert about on running services, and let promtool judge: needs Go, which builds it
+	$(BIN)/pytest tests/alerts $(ARGS)
 
 check: install-dev ## Lint, format, types, layers and the unit tests; under a minute, no network
 	$(BIN)/ruff check
