@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from ingress.audit import routes as audit
 from ingress.availability import first_free, live
@@ -77,6 +78,8 @@ def create_app(*, production: bool = False) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Limited)
+    # Inside of the others, so that this answer is counted and has an id and headers as well.
+    app.add_middleware(ServerErrorMiddleware, handler=problems.internal_error)
     app.add_middleware(HeadAnswered)
     app.add_middleware(metrics.Measured)
     app.add_middleware(browsers.ForBrowsers)

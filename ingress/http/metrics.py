@@ -107,21 +107,13 @@ class Measured:
             await self._app(scope, receive, send)
             return
         begun = clock.monotonic()
-        answered = False
 
         async def counting(message: Message) -> None:
-            nonlocal answered
             if message["type"] == "http.response.start":
-                answered = True
                 self._count(scope, message["status"], clock.monotonic() - begun)
             await send(message)
 
-        try:
-            await self._app(scope, receive, counting)
-        except Exception:
-            if not answered:  # it will be, as a 500, outside of this
-                self._count(scope, 500, clock.monotonic() - begun)
-            raise
+        await self._app(scope, receive, counting)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         # The router puts the route there when it has found it.

@@ -163,7 +163,7 @@ def install(app: FastAPI) -> None:
         LogUnavailableError: _log_unavailable,
         TransientError: _store_unavailable,
         **dict.fromkeys(OUTAGES, _outage),
-        Exception: _internal_error,
+        Exception: internal_error,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
@@ -244,5 +244,6 @@ async def _outage(request: Request, error: Exception) -> Response:
     return await _store_unavailable(request, error)
 
 
-async def _internal_error(request: Request, error: Exception) -> Response:
+async def internal_error(request: Request, error: Exception) -> Response:
+    """The answer to a bug, which tells nothing about it."""
     return answer(Problem(Code.INTERNAL_ERROR, "Internal error."))

@@ -1,9 +1,7 @@
 """`GET /metrics`: an ingress's metrics, by the templates of its routes."""
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingress.http.metrics import Measured
 from tests.clinic import Clinic
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -60,18 +58,3 @@ async def test_every_metric_has_a_description(demo: Clinic) -> None:
     ours = [f for f in text_string_to_metric_families(response.text) if f.name.startswith("clinic_")]
     assert len(ours) >= 5
     assert all(family.documentation for family in ours)
-
-
-async def test_an_unhandled_error_is_a_500(demo: Clinic) -> None:
-    async def broken(*_: object) -> None:
-        raise RuntimeError
-
-    async def nothing(*_: object) -> None:
-        raise AssertionError
-
-    before = await scraped(demo)
-    with pytest.raises(RuntimeError):
-        await Measured(broken)({"type": "http", "method": "GET"}, nothing, nothing)  # type: ignore[arg-type]
-    after = await scraped(demo)
-    broke = {"route": "none", "method": "GET", "status": "500"}
-    assert counted(before, after, "clinic_http_requests_total", **broke) == 1
