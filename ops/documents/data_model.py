@@ -9,7 +9,8 @@ from ops.migrate import MIGRATIONS
 _HEAD = """# The data model
 
 Made by `make documents` from a migrated database, whose own comments these are (`\\d+` in psql shows them,
-too). The lines in the diagrams are foreign keys; there are none between projections
+too). Solid lines in the diagrams are foreign keys. Dotted ones say where a column's values come from: no
+constraint holds them, as what is folded from a log arrives in the log's order
 ([decision 20](decisions/0020-no-foreign-keys-between-projections.md)).
 """
 _SCHEMAS = """
@@ -63,6 +64,8 @@ async def data_model(database: Connection) -> str:
             for row in references
             if row["schema"] == name
         ]
+        constrained = {(row["child"], row["columns"]) for row in references if row["schema"] == name}
+        lines += [line for place, line in _named(tables[name]).items() if place not in constrained]
         lines += ["```", ""]
         for table, columns in tables[name].items():
             lines += [f"### {name}.{table}\n", f"{columns[0]['table_said']}\n"]
@@ -74,6 +77,23 @@ def migrations_hash() -> str:
     """A hash of all revisions, on the last line of the page: a check without a database compares it."""
     revisions = sorted((MIGRATIONS / "versions").glob("*.sql"))
     return sha256(b"".join(revision.read_bytes() for revision in revisions)).hexdigest()
+
+
+def _named(tables) -> dict[tuple[str, str], str]:  # type: ignore[no-untyped-def]
+    """By table and column: a dotted line from the table whose key the column has the name of."""
+    keys = {}
+    for table, columns in tables.items():
+        match [column["column"] for column in columns if column["is_key"]]:
+            case ["id"]:
+                keys[f"{table.removesuffix('s')}_id"] = table
+            case [key] if key.endswith("_id"):
+                keys[key] = table
+    return {
+        (table, column["column"]): f'    {keys[column["column"]]} ||..o{{ {table} : "{column["column"]}"'
+        for table, columns in tables.items()
+        for column in columns
+        if keys.get(column["column"], table) != table
+    }
 
 
 def _drawn(column) -> str:  # type: ignore[no-untyped-def]

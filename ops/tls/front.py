@@ -28,7 +28,7 @@ FILES_MAX = 4_096
 async def _relay(path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         server_reader, server_writer = await asyncio.open_unix_connection(path)
-    except OSError:  # the server is away: the client sees that the connection ends
+    except OSError:  # the server is unavailable: the client sees that the connection ends
         writer.close()
         return
     copying = [
