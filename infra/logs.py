@@ -27,7 +27,8 @@ def configure_logging(level: str, service: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                # Only ASCII: what anybody wrote can neither begin a line nor control a terminal.
+                structlog.processors.JSONRenderer(),
             ],
         )
     )
