@@ -6,6 +6,7 @@ from pathlib import Path
 import asyncpg
 
 from benchmarks.report import Figure, Ratio, at_least, at_most
+from benchmarks.services import rebuild
 from benchmarks.services.ceiling import read_back, write_again
 from benchmarks.services.commands import append_backlog
 from benchmarks.services.worker import NAME, WorkerRun, work_off
@@ -40,9 +41,12 @@ async def measure(
         worked = await work_off(scratch, data_dir, ends)
         dsn = scratch.postgres_dsn.get_secret_value()
         unexpected = await _not_confirmed(dsn)
-        if commands > CEILING_COMMANDS_MAX:
-            return [_worker(commands, worked, unexpected)]
-        written = await read_back(dsn)
+        # By their transactions, so before all of them are copied.
+        written = await read_back(dsn) if commands <= CEILING_COMMANDS_MAX else None
+        say("the book anew from its events …")
+        rebuilt = await rebuild.measure(scratch, data_dir, _section(commands), commands / worked.decided_s)
+    if written is None:
+        return [_worker(commands, worked, unexpected), rebuilt]
     async with scratch_database(settings, f"{run}_ceiling") as scratch:
         say("the same rows without it …")
         meter = CpuMeter(data_dir)
@@ -52,6 +56,7 @@ async def measure(
     return [
         _worker(commands, worked, unexpected, ceiling_s),
         Figure(_section(commands), "bare ceiling: its rows, by unnest", ceiling, cpu),
+        rebuilt,
     ]
 
 

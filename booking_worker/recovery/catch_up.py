@@ -2,7 +2,7 @@
 
 After a restore from a backup, or into an empty database, the topic knows more than the database does. The
 events are the facts: they are folded, not decided again; what the commands' log holds behind the last of them
-is decided then. Workers do so before they decide anything (`all_caught_up`), and `clinic replay rebuild`.
+is decided then. Workers do so before they decide anything (`gate.py`).
 
 Sequence s stands at an offset of s - 1 or more, as repeats only add. So what is missing is found from the
 offset `event_count` on. Partitions are folded by turns; where an event needs one of another partition first
@@ -58,18 +58,12 @@ class CatchUp:
         topic: str,
         topic_id: UUID,
         authentic: AuthenticEvents,
-        patience_s: float | None = None,
     ) -> None:
-        """`topic` and its id are the commands'; `pool` has `store.SESSION`.
-
-        `patience_s` is how long a partition waits for the others to get on; None: for ever, as a worker has
-        to, where another one may have to decide something first.
-        """
+        """`topic` and its id are the commands'; `pool` has `store.SESSION`."""
         self._pool = pool
         self._topic = topic
         self._topic_id = topic_id
         self._events = topic_name(settings, EVENTS_TOPIC)
-        self._patience_s = patience_s
         # Several at a time are in each other's way more than they gain.
         self._one_at_a_time = asyncio.Lock()
         self._progress_s = 0.0
@@ -163,13 +157,10 @@ class CatchUp:
                 size, waits = min(2 * size, size_max), 0
 
     async def _wait(self, number: int, why: Exception, waits: int) -> None:
-        waited_s = self._waited_s()
-        said = f"{self.published.name(number)}: waits for other partitions: {why}"
-        if self._patience_s is not None and waited_s > self._patience_s:
-            raise MisconfiguredError(f"{said}. None of them gets on.")
+        # For ever: another worker may have to decide something first.
         if waits % WAITS_PER_WARNING == WAITS_PER_WARNING - 1:
-            _log.warning(said)
-        if waited_s > self._together_after_s:
+            _log.warning(f"{self.published.name(number)}: waits for other partitions: {why}")
+        if self._waited_s() > self._together_after_s:
             await self._together()
         else:
             await asyncio.sleep(NOT_YET_INTERVAL_S)

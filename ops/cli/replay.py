@@ -12,9 +12,9 @@ replay = command_group()
 
 @replay.command()
 def rebuild(data: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Replay events into an empty or older database and print the state's hash. Stop all workers first."""
+    """Make the book anew from its events, swap it in and print its hash. Stop all workers first."""
     from infra.settings import Settings
-    from ops.replay.rebuild import rebuild as fold
+    from ops.rebuild.rebuild import rebuild as fold
 
     fold(Settings.load(data), as_json)
 

@@ -65,7 +65,7 @@ async def data_model(database: Connection) -> str:
             if row["schema"] == name
         ]
         constrained = {(row["child"], row["columns"]) for row in references if row["schema"] == name}
-        lines += [line for place, line in _named(tables[name]).items() if place not in constrained]
+        lines += [line for column, line in _named(tables[name]).items() if column not in constrained]
         lines += ["```", ""]
         for table, columns in tables[name].items():
             lines += [f"### {name}.{table}\n", f"{columns[0]['table_said']}\n"]

@@ -22,8 +22,8 @@ from tests.unit.contracts.examples import (
     context,
 )
 from tests.unit.contracts.security_examples import SECURITY_EXAMPLES
-from tests.unit.infra.crafted_tokens import HEADER, claims
-from tests.unit.infra.test_receipts import RECEIPT
+from tests.unit.infra.crypto.crafted_tokens import HEADER, claims
+from tests.unit.infra.crypto.test_receipts import RECEIPT
 
 HOST = b"Host: clinic.example\r\n"
 HEADS = [

@@ -39,8 +39,8 @@ from ingress.patients.profile import OwnProfileChange, PatientBody
 from storage import mail_address
 from storage.login.calendar_links import CalendarLinks
 from tests.fuzzing.heads import check_head
-from tests.unit.infra.crafted_tokens import KEYS as SIGNING_KEYS
-from tests.unit.infra.crafted_tokens import signed
+from tests.unit.infra.crypto.crafted_tokens import KEYS as SIGNING_KEYS
+from tests.unit.infra.crypto.crafted_tokens import signed
 
 KEYS = Keys(bytes(32))
 CALLER = Actor(kind=ActorKind.PATIENT, id=UUID(int=1))

@@ -21,7 +21,7 @@ from infra.settings import Settings
 from infra.zones import zone_data_version
 from ingress.main import running_ingress
 from notifier.main import running_notifier
-from ops.replay.rebuild import fold_all
+from ops.rebuild.fold_all import fold_all
 from ops.replay.verify import verify_all
 from ops.zones import move, view
 from tests.clinic import Clinic, Patient, ingress_process, worker_process

@@ -3,6 +3,7 @@
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -16,6 +17,7 @@ from infra.kafka.connection import connection, topic_name
 from infra.settings import Settings
 from ops.replay.state_hash import BookHash, state_of
 from tests.clinic import database, records
+from tests.replay.examples import booked, doctors_in_different_partitions, moved, opened, record_of
 from tests.replay.history import History
 from tests.replay.sending import make_topics, send
 from tests.waiting import until_async
@@ -116,6 +118,18 @@ async def seeded(settings: Settings, template: str) -> AsyncIterator[Seeded]:
     print(f"history {seed}")
     async with servers(settings, template) as own:
         async with running_worker(own):
+            await _send_a_move(own)
             await send(own, History(seed, 1_500).records())
             await settled(own)
         yield Seeded(own, seed)
+
+
+async def _send_a_move(settings: Settings) -> None:
+    """From one partition to another: those of a history may all be refused, if bookings are decided later."""
+    at = clock.now().replace(minute=0, second=0, microsecond=0) - timedelta(days=7)
+    first, second = doctors_in_different_partitions()
+    booking = booked(first, at + timedelta(days=1))
+    move = moved(booking, second, booking.starts_at)
+    for commands in ([*opened(first), *opened(second)], [booking], [move]):
+        await send(settings, iter([record_of(command, at) for command in commands]))
+        await settled(settings)

@@ -43,7 +43,7 @@ from tests.waiting import until_async
 KILLS = 4
 
 
-PATIENCE_S = 30.0
+FOLDED_TIMEOUT_S = 120.0
 
 
 LATE_S = 1.0
@@ -59,7 +59,8 @@ async def folding(settings: Settings) -> AsyncIterator[CatchUp]:
     ids = await topic_ids(settings, [topic])
     pool = await open_pool(settings.worker_dsn, "folding", connections_max=8, server_settings=SESSION)
     authentic = AuthenticEvents(EventMac.load(settings))
-    yield CatchUp(settings, "folding", pool, topic, ids[topic], authentic, PATIENCE_S)
+    async with asyncio.timeout(FOLDED_TIMEOUT_S):
+        yield CatchUp(settings, "folding", pool, topic, ids[topic], authentic)
     await pool.close()
 
 

@@ -19,7 +19,7 @@ async def test_rebuild_and_verify_report_the_same_state(seeded: Seeded, template
         assert figures["state"] == {"hash": original.hash, "rows": original.rows}
         assert figures["folded"] == sum(partition["events"] for partition in figures["partitions"])
         again = clinic_command(empty, "replay", "rebuild").stdout
-        assert "0 events folded" in again
+        assert f"{figures['folded']:,} events folded" in again
         assert f"state {original.hash}" in again
 
         verified = clinic_command(empty, "replay", "verify", "--json")

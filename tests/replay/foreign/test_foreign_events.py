@@ -18,7 +18,7 @@ from infra.metrics import FOREIGN_EVENTS, PARTITION_STOPPED
 from infra.settings import Settings
 from notifier.main import running_notifier
 from ops.audit.verify import Asked, walk
-from ops.replay.rebuild import fold_all
+from ops.rebuild.fold_all import fold_all
 from ops.replay.verify import verify_all
 from tests.clinic import Clinic, database
 from tests.delivery.ledger import settle

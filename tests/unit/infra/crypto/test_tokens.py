@@ -13,7 +13,7 @@ from contracts.commands import Actor, ActorKind
 from infra import tokens
 from infra.signing_keys import SigningKeys, key_id
 from infra.tokens import Access, Role, TokenChecker, issue_token
-from tests.unit.infra.crafted_tokens import (
+from tests.unit.infra.crypto.crafted_tokens import (
     HEADER,
     ID,
     KEY,

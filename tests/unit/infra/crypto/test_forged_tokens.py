@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from infra.tokens import Role, TokenChecker, issue_token
-from tests.unit.infra.crafted_tokens import (
+from tests.unit.infra.crypto.crafted_tokens import (
     HEADER,
     HUGE,
     ID,
