@@ -49,8 +49,10 @@ class EarlierEvents(NamedTuple):
 class AuthenticEvents:
     """Picks the authentic events of one topic; reports each foreign record once."""
 
-    def __init__(self, mac: EventMac) -> None:
+    def __init__(self, mac: EventMac, *, compare_repeats: bool = True) -> None:
+        """`compare_repeats`: with the table, whatever their MAC. Not where the table is what may be wrong."""
         self.mac = mac
+        self._compare_repeats = compare_repeats
         self.foreign = 0
         for partition in range(EVENTS_TOPIC.partitions):
             # From 0 on: Prometheus' `increase` does not see a series begin with 1.
@@ -79,7 +81,8 @@ class AuthenticEvents:
             sequence = sequence_of(record)
             if self.mac.fits(record):
                 fits.add(record.offset)
-            if sequence and (record.offset not in fits or sequence <= known):
+            is_repeat = sequence is not None and sequence <= known and self._compare_repeats
+            if sequence and (record.offset not in fits or is_repeat):
                 doubtful.add(sequence)
             elif sequence:
                 known = sequence

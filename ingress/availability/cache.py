@@ -95,7 +95,9 @@ class AvailabilityCache:
     def __init__(self, pool: asyncpg.Pool, bytes_max: int) -> None:
         self._pool = pool
         self._versions: Coalesced[UUID, int] = Coalesced(self._fetch_versions)
+        self._bytes_max = bytes_max
         self._cached = ByteBounded(bytes_max)
+        self._table: int | None = None
         self._running: dict[Query, asyncio.Task[Answer]] = {}
         self._turn = asyncio.Lock()
 
@@ -143,10 +145,13 @@ class AvailabilityCache:
 
     async def _fetch_versions(self, doctor_ids: list[UUID]) -> dict[UUID, int]:
         rows = await self._pool.fetch(SQL["versions"], doctor_ids)
+        if rows and rows[0]["tableoid"] != self._table:
+            # What is still being computed goes into the cache that is given up.
+            self._table, self._cached = rows[0]["tableoid"], ByteBounded(self._bytes_max)
         return {row["doctor_id"]: row["version"] for row in rows}
 
     async def _compute(self, query: Query, budget: Budget) -> Answer:
-        now = clock.now()
+        now, cached = clock.now(), self._cached
         first = query.starts_on or now.date()
         last = query.ends_on or first + DEFAULT_PERIOD
         from_ = datetime.combine(first, time.min, UTC) - MARGIN
@@ -163,7 +168,7 @@ class AvailabilityCache:
         starts_on = query.starts_on or today
         ends_on = query.ends_on or starts_on + DEFAULT_PERIOD
         definition = _definition(row, visit_type.code)
-        known = KnownDays(partial(self._get_day, definition), partial(self._put_day, definition))
+        known = KnownDays(partial(_get_day, cached, definition), partial(_put_day, cached, definition))
         occupied = OccupiedList(row["starts"] or [], row["ends"] or [])
         days = await self._in_turns(
             compute_days(doctor, visit_type, starts_on, ends_on, occupied, known, now), budget
@@ -181,16 +186,8 @@ class AvailabilityCache:
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         tomorrow = datetime.combine(today + timedelta(days=1), time.min, zone).astimezone(UTC)
         answer = Answer(body, etag, row["calendar_version"], min(days.good_until, tomorrow))
-        self._cached.put(query, answer, len(body) + ENTRY_BYTES)
+        cached.put(query, answer, len(body) + ENTRY_BYTES)
         return answer
-
-    def _get_day(self, definition: bytes, day: date) -> Day | None:
-        found: Day | None = self._cached.get((definition, day))
-        return found
-
-    def _put_day(self, definition: bytes, day: date, computed: Day) -> None:
-        size = len(computed.body) + OCCUPIED_BYTES * len(computed.occupied) + ENTRY_BYTES
-        self._cached.put((definition, day), computed, size)
 
     async def _in_turns(self, steps: Generator[None, None, T], budget: Budget) -> T:
         # One step of all long computations in each iteration of the event loop, in turn.
@@ -210,3 +207,13 @@ def _definition(row: asyncpg.Record, visit_type: str) -> bytes:
     columns = ("id", "time_zone", "active", "visit_types", "policy", "hours", "time_off")
     definition = "\n".join([visit_type, *(str(row[column]) for column in columns)])
     return hashlib.sha256(definition.encode()).digest()
+
+
+def _get_day(cached: ByteBounded, definition: bytes, day: date) -> Day | None:
+    found: Day | None = cached.get((definition, day))
+    return found
+
+
+def _put_day(cached: ByteBounded, definition: bytes, day: date, computed: Day) -> None:
+    size = len(computed.body) + OCCUPIED_BYTES * len(computed.occupied) + ENTRY_BYTES
+    cached.put((definition, day), computed, size)

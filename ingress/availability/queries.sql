@@ -1,5 +1,7 @@
 -- versions --
-SELECT doctor_id, version FROM booking.calendar_versions WHERE doctor_id = ANY($1)
+-- `tableoid`: a book that was made anew (`clinic replay rebuild`) has other tables, and may have other content under a
+-- version that an earlier one had.
+SELECT doctor_id, version, tableoid FROM booking.calendar_versions WHERE doctor_id = ANY($1)
 
 -- calendar --
 -- A doctor and the bookings that start between $2 and $3. One statement, one snapshot: the version belongs to

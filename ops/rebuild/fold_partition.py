@@ -8,9 +8,9 @@ import os
 import signal
 import threading
 from collections import Counter
+from ctypes import Array, c_longlong
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.sharedctypes import SynchronizedArray
 from uuid import UUID
 
 from aiokafka import TopicPartition
@@ -46,7 +46,7 @@ from storage.rows import (
 
 @dataclass
 class FoldedPartition:
-    """What is known of a partition after it was folded.
+    """A partition after it was folded: its events, and the offset after the last command that made one.
 
     `elsewhere`: events about appointments that another partition had before, in order; they are copied, and
     not folded. `calendars` counts the changes of each doctor's calendar.
@@ -59,10 +59,10 @@ class FoldedPartition:
     calendars: Counter[UUID] = field(default_factory=Counter)
 
 
-_progress: "SynchronizedArray[int]"
+_progress: "Array[c_longlong]"
 
 
-def begin(progress: "SynchronizedArray[int]") -> None:
+def begin(progress: "Array[c_longlong]") -> None:
     """Prepare a process. `progress` has the number of folded events of each partition."""
     global _progress
     _progress = progress
@@ -95,8 +95,8 @@ async def _fold(settings: Settings, position: Position) -> FoldedPartition:
     dsn = settings.postgres_dsn.get_secret_value()
     async with database(dsn, "clinic-rebuild") as pool, pool.acquire() as connection, log.use() as consumer:
         published = PublishedEvents(
-            log, SharedConsumer(start), topic, pool,
-            topic_name(settings, COMMANDS_TOPIC), position.topic_id, AuthenticEvents(EventMac.load(settings)),
+            log, SharedConsumer(start), topic, pool, topic_name(settings, COMMANDS_TOPIC), position.topic_id,
+            AuthenticEvents(EventMac.load(settings), compare_repeats=False),
         )  # fmt: skip
         events, folding = EventsInOrder(published.name(number), 0), Folding(number)
         begins, ends = await bounds(consumer, TopicPartition(topic, number))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -11,8 +11,8 @@ from infra.settings import Settings
 from ops.connections import quiet
 from ops.console import console, table
 from ops.rebuild.fold_all import fold_all
-from ops.rebuild.fresh_schema import BEFORE
 
+COLUMNS = ("partition", "events", "position")
 # The status of a program that SIGINT ended, as shells give it.
 INTERRUPTED = 130
 
@@ -25,8 +25,8 @@ def rebuild(settings: Settings, as_json: bool) -> None:
     """
     quiet()
     screen = Console(stderr=True)  # progress is for people: the result may be piped
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("events, {task.speed:,.0f} per second"))
-    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
+    bars = (BarColumn(), MofNCompleteColumn(), TextColumn("events, {task.speed:,.0f} per second"))
+    with Progress(*bars, console=screen, disable=not screen.is_terminal, transient=True) as bar:
         shown = bar.add_task("", total=None)
         try:
             rebuilt = asyncio.run(
@@ -36,18 +36,19 @@ def rebuild(settings: Settings, as_json: bool) -> None:
             screen.print("Interrupted. The book is as it was.")
             raise SystemExit(INTERRUPTED) from None
     rate = round(rebuilt.folded / rebuilt.seconds)
+    partitions = [(each.partition, each.events, each.next_offset) for each in rebuilt.partitions]
     if as_json:
         figures = {"folded": rebuilt.folded, "seconds": round(rebuilt.seconds, 3), "events_per_s": rate}
-        partitions = [asdict(partition) for partition in rebuilt.partitions]
-        print(json.dumps({"state": asdict(rebuilt.state), **figures, "partitions": partitions}, indent=2))
+        listed = [dict(zip(COLUMNS, partition, strict=True)) for partition in partitions]
+        result = {"state": asdict(rebuilt.state), "kept": rebuilt.kept, **figures, "partitions": listed}
+        print(json.dumps(result, indent=2))
         return
-    rows = table("partition", "events", "position")
-    for partition in rebuilt.partitions:
-        rows.add_row(*(f"{number:,}" for number in astuple(partition)))
+    rows = table(*COLUMNS)
+    for partition in partitions:
+        rows.add_row(*(f"{number:,}" for number in partition))
     out = console()
     out.print(rows)
     out.print(f"{rebuilt.folded:,} events folded in {rebuilt.seconds:.1f} s, {rate:,} per second")
     out.print(f"state {rebuilt.state.hash}", soft_wrap=True)
-    out.print(
-        f"The tables as they were are in the schema {BEFORE}, until the next rebuild or until you drop it."
-    )
+    if rebuilt.kept:
+        out.print(f"The tables as they were are kept in the schema {rebuilt.kept}, until you drop it.")

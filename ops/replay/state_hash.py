@@ -29,13 +29,13 @@ TABLES = {
     "events": (EventRow._fields, "partition, sequence"),
 }
 QUERIES = {
-    table: f"SELECT {', '.join(columns)} FROM booking.{table} ORDER BY {order}"  # noqa: S608 (our own names)
+    table: f"SELECT {', '.join(columns)} FROM {{schema}}.{table} ORDER BY {order}"  # noqa: S608 (our own names)
     for table, (columns, order) in TABLES.items()
 } | {
     "partition_progress": """
         SELECT p.partition, p.event_count, (e.data -> 'source' ->> 'offset')::bigint + 1
-        FROM booking.partition_progress p
-        LEFT JOIN booking.events e ON e.partition = p.partition AND e.sequence = p.event_count
+        FROM {schema}.partition_progress p
+        LEFT JOIN {schema}.events e ON e.partition = p.partition AND e.sequence = p.event_count
         WHERE p.topic = $1 AND p.event_count > 0
         ORDER BY p.partition
     """,
@@ -50,7 +50,7 @@ class BookHash:
     rows: dict[str, int]
 
 
-async def state_of(connection: Connection, topic: str) -> BookHash:
+async def state_of(connection: Connection, topic: str, schema: str = "booking") -> BookHash:
     """SHA-256 over all of the book's rows, as Postgres writes them. `topic` is the commands'.
 
     Streamed, from one snapshot: it may run beside a worker.
@@ -68,6 +68,8 @@ async def state_of(connection: Connection, topic: str) -> BookHash:
         for table, query in QUERIES.items():
             digest.update(f"\n{table}\n".encode())
             arguments = [topic] if table == "partition_progress" else []
-            done = await connection.copy_from_query(query, *arguments, output=add, timeout=TABLE_TIMEOUT_S)
+            done = await connection.copy_from_query(
+                query.format(schema=schema), *arguments, output=add, timeout=TABLE_TIMEOUT_S
+            )
             rows[table] = int(done.split()[1])
     return BookHash(digest.hexdigest(), rows)

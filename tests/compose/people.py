@@ -83,6 +83,12 @@ async def book(http: httpx.AsyncClient, who: dict[str, str], doctor_id: str) -> 
 
 async def booked(http: httpx.AsyncClient, who: dict[str, str]) -> set[str]:
     """The ids of the patient's appointments."""
-    answered = await http.get("/v1/appointments?limit=200", headers=who)
-    assert answered.status_code == 200, answered.text
-    return {item["id"] for item in answered.json()["items"]}
+    query, found = {"limit": "200"}, set[str]()
+    while True:
+        answered = await http.get("/v1/appointments", params=query, headers=who)
+        assert answered.status_code == 200, answered.text
+        page = answered.json()
+        found |= {item["id"] for item in page["items"]}
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]

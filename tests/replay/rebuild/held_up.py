@@ -5,7 +5,7 @@ import time
 
 from infra.settings import Settings
 from ops.cli import main
-from ops.rebuild import fold_all
+from ops.rebuild import processes
 from ops.rebuild.fold_partition import FoldedPartition, fold_partition
 from storage.positions import Position
 
@@ -21,5 +21,5 @@ def fold_and_wait(settings: Settings, position: Position) -> FoldedPartition:
 if __name__ == "__main__":
     # A shell has its background jobs ignore it, with all that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    setattr(fold_all, "fold_partition", fold_and_wait)  # noqa: B010 (mypy: an import is no attribute)
+    setattr(processes, "fold_partition", fold_and_wait)  # noqa: B010 (mypy: an import is no attribute)
     main()

@@ -16,6 +16,7 @@ from infra.kafka.connection import topic_name
 from infra.kafka.producer import start_producer
 from infra.settings import Settings
 from ops.rebuild import fold_all as rebuild
+from ops.rebuild import swap
 from ops.rebuild.fold_all import fold_all
 from storage.positions import Position, read_positions
 from tests.clinic import database, records
@@ -108,13 +109,40 @@ async def test_decisions_in_the_meantime_stop_it(seeded: Seeded, monkeypatch: py
         assert await state(book) == before
 
 
-async def test_only_at_a_time(seeded: Seeded) -> None:
+async def test_whoever_reads_it_without_an_end_is_named_and_nothing_is_left(
+    seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "TRIES", 2)
+    async with copy_of(seeded.settings) as book:
+        reader = await asyncpg.connect(book.ingress_dsn, server_settings={"application_name": "a dump"})
+        try:
+            async with reader.transaction():
+                await reader.fetchval("SELECT count(*) FROM booking.doctor_books")
+                with pytest.raises(MisconfiguredError, match=r"a dump \(process \d+\) reads the book"):
+                    await fold_all(book)
+        finally:
+            await reader.close()
+        assert await fetchval(book, "SELECT to_regnamespace('booking_fresh') IS NULL")
+
+
+async def test_what_a_migration_did_not_make_is_not_lost(seeded: Seeded) -> None:
+    async with copy_of(seeded.settings) as book:
+        await execute(book, "CREATE VIEW public.of_the_operator AS SELECT id FROM booking.appointments")
+        await execute(book, "GRANT SELECT (id) ON booking.doctors TO clinic_notifier")
+        with pytest.raises(MisconfiguredError, match=r"columns of doctors, the view of_the_operator"):
+            await fold_all(book)
+
+
+async def test_only_one_at_a_time_and_no_migration(seeded: Seeded) -> None:
     async with copy_of(seeded.settings) as book:
         other = await asyncpg.connect(book.postgres_dsn.get_secret_value())
         try:
-            await other.execute("SELECT pg_advisory_lock($1)", rebuild.LOCK)
-            with pytest.raises(MisconfiguredError, match="Another rebuild"):
-                await fold_all(book)
+            async with other.transaction():
+                await other.execute(
+                    "LOCK TABLE schema_version IN ROW EXCLUSIVE MODE"
+                )  # as a migration has it
+                with pytest.raises(MisconfiguredError, match="Another rebuild or a migration is running"):
+                    await fold_all(book)
         finally:
             await other.close()
 

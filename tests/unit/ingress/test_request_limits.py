@@ -183,7 +183,7 @@ async def test_a_spent_budget_refuses_its_own_caller_only(monkeypatch: pytest.Mo
         return answer
 
     async def fetch(*_: object) -> list[dict[str, object]]:
-        return [{"doctor_id": UUID(int=1), "version": 1}]
+        return [{"doctor_id": UUID(int=1), "version": 1, "tableoid": 1}]
 
     monkeypatch.setattr(AvailabilityCache, "_compute", compute)
     cache = AvailabilityCache(cast(asyncpg.Pool, SimpleNamespace(fetch=fetch)), 0)

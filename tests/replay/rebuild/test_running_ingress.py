@@ -1,0 +1,63 @@
+"""Ingresses that go on while a rebuild replaces what they read."""
+
+from uuid import UUID
+
+import asyncpg
+from limits import RateLimitItemPerMinute
+
+from contracts.topics import COMMANDS_TOPIC
+from infra.kafka.connection import topic_name
+from infra.postgres import open_pool
+from infra.settings import Settings
+from ingress.availability.cache import AvailabilityCache, Query
+from ingress.request_limits.budgets import Budget
+from ops.rebuild.fold_all import fold_all
+from storage.positions import Position, read_positions
+from tests.replay.conftest import Seeded, copy_of, execute, fetchval
+
+ENDS_AT_S = 2**32
+LAST_OFFSETS = """
+SELECT array_agg(last ORDER BY partition) FROM (
+    SELECT p.partition, coalesce(max((e.data -> 'source' ->> 'offset')::bigint), -1) AS last
+    FROM booking.partition_progress p LEFT JOIN booking.events e USING (partition) GROUP BY 1
+) AS offsets
+"""
+
+
+async def test_a_position_behind_the_last_event_stays(seeded: Seeded) -> None:
+    """Ingresses would refuse a database that seems to be older than what they have seen."""
+    async with copy_of(seeded.settings) as book:
+        before = await positions(book)
+        last = await fetchval(book, LAST_OFFSETS)
+        assert any(position.next_offset > last[number] + 1 for number, position in before.items())
+        await fold_all(book)
+        assert await positions(book) == before
+
+
+async def positions(settings: Settings) -> dict[int, Position]:
+    connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
+    try:
+        return await read_positions(connection, topic_name(settings, COMMANDS_TOPIC))
+    finally:
+        await connection.close()
+
+
+async def test_free_slots_of_a_bent_book_are_not_remembered(seeded: Seeded) -> None:
+    doctor: UUID = await fetchval(
+        seeded.settings,
+        "SELECT doctor_id FROM booking.appointments WHERE status = 'booked' AND starts_at > now() LIMIT 1",
+    )
+    query = Query(doctor, None, None, None)
+    budget = Budget(RateLimitItemPerMinute(10**6, namespace="test"), "test", ENDS_AT_S, set())
+    async with copy_of(seeded.settings) as book:
+        await execute(book, "UPDATE booking.appointments SET status = 'no_show' WHERE status = 'booked'")
+        pool = await open_pool(book.ingress_dsn, "reader", connections_max=2)
+        try:
+            running, fresh = AvailabilityCache(pool, 10**6), AvailabilityCache(pool, 10**6)
+            bent = await running.answer(query, budget)
+            await fold_all(book)
+            after = await running.answer(query, budget)
+            assert after.body == (await fresh.answer(query, budget)).body != bent.body
+            assert after.calendar_version == bent.calendar_version
+        finally:
+            await pool.close()
