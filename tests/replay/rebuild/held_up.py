@@ -1,5 +1,6 @@
 """`clinic` with a rebuild that is held up half-way: `python -m tests.replay.rebuild.held_up …`."""
 
+import os
 import signal
 import time
 
@@ -16,6 +17,13 @@ def fold_and_wait(settings: Settings, position: Position) -> FoldedPartition:
     if folded.events:
         time.sleep(3_600)
     return folded
+
+
+def fold_and_die(settings: Settings, position: Position) -> FoldedPartition:
+    """As a process does that the kernel ends because there is no memory left."""
+    fold_partition(settings, position)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ import sys
 import psutil
 import pytest
 
+from infra.errors import TransientError
+from ops.rebuild import processes
 from ops.rebuild.fold_all import fold_all
 from ops.rebuild.rebuild import INTERRUPTED
 from tests.clinic import database
 from tests.processes import environment
 from tests.replay.conftest import Seeded, fetchval, state
+from tests.replay.rebuild.held_up import fold_and_die
 from tests.waiting import until_async
 
 
@@ -50,3 +53,15 @@ async def test_the_book_is_as_it_was(seeded: Seeded, template: str, blow: signal
         assert rebuilt.state == original, seeded.seed
         assert rebuilt.folded == original.rows["events"]
         assert told[-1][0] == rebuilt.folded <= told[-1][1]
+
+
+async def test_a_process_that_was_killed_is_no_wait_for_ever(
+    seeded: Seeded, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "fold_partition", fold_and_die)
+    async with database(seeded.settings, template) as empty:
+        before = await state(empty)
+        with pytest.raises(TransientError, match="was killed"):
+            await fold_all(empty)
+        assert await state(empty) == before
+        assert await fetchval(empty, "SELECT to_regnamespace('booking_fresh') IS NULL")
