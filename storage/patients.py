@@ -28,7 +28,7 @@ WITH forgotten AS (
     RETURNING id
 )
 INSERT INTO people.forgettings (patient_id, requested_at, traceparent, log_ends)
-SELECT id, $2, $3, '{}' FROM forgotten
+SELECT id, $4, $3, '{}' FROM forgotten
 """
 
 
@@ -194,7 +194,8 @@ class Patients:
         that of the request, `at` the present. The patient's passkeys and calendar link are deleted.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_FORGET, patient_id, at or clock.now(), traceparent)
+            now = clock.now()
+            await connection.execute(_FORGET, patient_id, at or now, traceparent, now)
             # Statements of their own: they see what was added while the first waited for the patient's row.
             await connection.execute("DELETE FROM login.passkeys WHERE person_id = $1", patient_id)
             await connection.execute("DELETE FROM login.calendar_links WHERE owner_id = $1", patient_id)

@@ -20,8 +20,9 @@ E164 = r"^\+[1-9][0-9]{6,14}$"
 class Profile:
     """A patient's name, contact details and preferences.
 
-    `phone` is E.164, except in profiles from before that was required. Every field but `email` has a default,
-    and so must every new field: stored profiles lack it.
+    `phone` is E.164, except in profiles from before that was required. `undone_at` (RFC 3339): when a change
+    of contact details was undone last. Every field but `email` has a default, and so must every new field:
+    stored profiles lack it.
     """
 
     email: str
@@ -30,6 +31,7 @@ class Profile:
     language: Language = "en"
     channel: Channel = "mail"
     reminders: bool = True
+    undone_at: str | None = None
 
     @property
     def usable_channel(self) -> Channel:

@@ -35,10 +35,11 @@ def cookie_of(request: Request) -> str | None:
     Browsers say so in `Sec-Fetch-Site` (Fetch Metadata), older ones in `Origin`; scripts can set neither.
     """
     token = request.cookies.get(NAME)
-    return token if token and _is_same_origin(request) else None
+    return token if token and is_same_origin(request) else None
 
 
-def _is_same_origin(request: Request) -> bool:
+def is_same_origin(request: Request) -> bool:
+    """True if a page of the clinic sent the request."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"

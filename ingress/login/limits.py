@@ -47,8 +47,9 @@ class LoginLimits:
         """
         address = recipient.hex()
         await self._take(self._challenges, "challenges", network.name)
-        await self._take(MAILS_PER_DAY, "mails", address)
+        # The shorter first: what it refuses is no mail, and does not count for the day.
         await self._take(MAILS_PER_HOUR, "mails", address)
+        await self._take(MAILS_PER_DAY, "mails", address)
 
     async def take_passkey_challenge(self, network: Network) -> None:
         """Count a challenge for a passkey. Raises as `take_mail`."""

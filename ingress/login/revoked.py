@@ -25,6 +25,7 @@ class Revoked:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._ended: set[UUID] = set()
+        self._added: set[UUID] = set()
 
     def __contains__(self, session_id: UUID) -> bool:
         return session_id in self._ended
@@ -32,6 +33,7 @@ class Revoked:
     def add(self, *session_ids: UUID) -> None:
         """These were ended here, just now."""
         self._ended.update(session_ids)
+        self._added.update(session_ids)
 
     async def run(self) -> None:
         """Look again and again until cancelled, and delete what is old."""
@@ -49,4 +51,7 @@ class Revoked:
 
     async def look(self) -> None:
         """Read which sessions were ended."""
-        self._ended = await self._sessions.ended_since(clock.now() - LOOK_BACK)
+        self._added = set()
+        ended = await self._sessions.ended_since(clock.now() - LOOK_BACK)
+        # What was ended here in the meantime may not have been read.
+        self._ended = ended | self._added

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from contracts.commands import Actor
 from contracts.security import SessionEnded, TokenReused
+from infra.errors import LogUnavailableError
 from infra.tokens import Role
 from ingress.audit.security_log import event_context
 from ingress.http.auth import AuthenticatedRoute, Login, bearer_token
@@ -17,7 +18,7 @@ from ingress.http.problems import Code, Problem, not_found
 from ingress.http.strict_json import StrictRequest, StrictRoute
 from ingress.http.views import answer
 from ingress.login.bodies import RefreshBody, SessionList, SessionView, TokensView
-from ingress.login.cookie import clear_cookie, cookie_of
+from ingress.login.cookie import clear_cookie, cookie_of, is_same_origin
 from ingress.login.routes import tokens_answer
 from ingress.openapi.responses import BODY_PROBLEMS, Responses, answers, open_answers
 from ingress.resources import Resources, resources
@@ -74,7 +75,7 @@ async def refresh_login(request: Request, body: RefreshBody | None = None) -> Re
     if isinstance(continued, Reused):
         session = continued.session
         app.revoked.add(session.id)
-        await app.security.record(TokenReused(**event_context(request, session.actor), family_id=session.id))
+        await _record(app, TokenReused(**event_context(request, session.actor), family_id=session.id))
         continued = None
     if continued is not None and not await _may_go_on(app, continued.session):
         await app.sessions.end(continued.session.id, "person_is_gone")
@@ -109,7 +110,8 @@ async def log_out(request: Request, body: RefreshBody | None = None) -> Response
         if whose is not None:
             await _record_end(request, whose, session_id, "logged_out")
     response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-    clear_cookie(response)
+    if is_same_origin(request):  # a form on another site must not log anybody out
+        clear_cookie(response)
     return response
 
 
@@ -173,7 +175,15 @@ async def end_session(request: Request, login: Login, session_id: PathId) -> Res
 
 async def _record_end(request: Request, actor: Actor, session_id: UUID, reason: str) -> None:
     ended = SessionEnded(**event_context(request, actor), family_id=session_id, reason=reason)
-    await resources(request).security.record(ended)
+    await _record(resources(request), ended)
+
+
+async def _record(app: Resources, event: SessionEnded | TokenReused) -> None:
+    """Before the answer if the log can be reached, else later or counted as lost: a login ends without it."""
+    try:
+        await app.security.record(event)
+    except LogUnavailableError:
+        app.security.offer(event)
 
 
 async def _may_go_on(app: Resources, session: Session) -> bool:

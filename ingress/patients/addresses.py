@@ -144,7 +144,7 @@ async def _confirm(request: Request, caller: Actor, body: ConfirmBody, field: Pr
     if proved != former:
         await check_free(request, caller, known.id, None if checked.phone else checked.email)
         await _record(request, caller, known.id, field)
-        await _tell_the_former(app, known, field, proved)
+        await _tell_the_former(app, known, field)
         known = await _changed(request, caller, known, field, proved)
     return patient_answer(app, known)
 
@@ -154,10 +154,10 @@ async def _record(request: Request, caller: Actor, patient_id: UUID, field: Prof
     await resources(request).security.record(event)
 
 
-async def _tell_the_former(app: Resources, known: Registered, field: ProfileField, proved: str) -> None:
+async def _tell_the_former(app: Resources, known: Registered, field: ProfileField) -> None:
     # Before the change: nobody's address goes without their knowing.
     profile = known.profile
-    undo = sign_undo(app.keys, known.id, field, getattr(profile, field), proved)
+    undo = sign_undo(app.keys, known.id, field, getattr(profile, field))
     phone = profile.phone if field is ProfileField.PHONE else None
     await app.challenges.notify(profile.email, phone, profile.language, undo)
 

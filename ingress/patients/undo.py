@@ -52,20 +52,24 @@ router = APIRouter(tags=["patients"])
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A change that a link undoes, until it no longer does."""
+    """A change that a link undoes, and with it all that followed: whoever made one may have made the next."""
 
     patient_id: UUID
     field: ProfileField
     former: str | None
-    current: str
-    until: datetime
+    made_at: datetime
+
+    def is_over(self, profile: Profile) -> bool:
+        """True if a change was undone since then, and this one with it."""
+        return profile.undone_at is not None and datetime.fromisoformat(profile.undone_at) >= self.made_at
 
     def is_in_force(self, profile: Profile) -> bool:
-        return bool(getattr(profile, self.field) == self.current)
+        return not self.is_over(profile) and bool(getattr(profile, self.field) != self.former)
 
     def undone(self, profile: Profile) -> Profile:
         if not self.is_in_force(profile):
             return profile
+        profile = replace(profile, undone_at=clock.now().isoformat())
         if self.field is ProfileField.EMAIL:
             assert self.former is not None, "every patient has an address"
             return replace(profile, email=self.former)
@@ -73,10 +77,12 @@ class _Change:
         return replace(profile, phone=self.former, channel=channel)
 
 
-def sign_undo(keys: Keys, patient_id: UUID, field: ProfileField, former: str | None, current: str) -> str:
-    """The token of a link that undoes this change, base64url. It shows nothing; good for `VALID_FOR`."""
-    until = (clock.now() + VALID_FOR).isoformat()
-    content = json.dumps({"field": field, "former": former, "current": current, "until": until}).encode()
+def sign_undo(keys: Keys, patient_id: UUID, field: ProfileField, former: str | None) -> str:
+    """The token of a link that undoes a change of `former`, base64url: it shows nothing.
+
+    Good for `VALID_FOR`.
+    """
+    content = json.dumps({"field": field, "former": former, "made_at": clock.now().isoformat()}).encode()
     return to_base64url(patient_id.bytes + keys.sealing(UNDOING).seal(content, LINK, patient_id))
 
 
@@ -112,17 +118,35 @@ async def undo(request: Request, token: LinkToken) -> HTMLResponse:
     change = _opened(app, token)
     known = await _patient(app, change)
     if change.is_in_force(known.profile):
+        await _check_free(app, change)
         event = PatientChanged(**event_context(request, None), patient_id=known.id, fields=(change.field,))
         await app.security.record(event)
+        # Before, so that a repeat does all of it if this is cut off; and after, for who came in meanwhile.
+        await _shut_out(app, known.id)
         try:
             known = await app.patients.change(known.id, change.undone) or known
         except AddressTakenError:
-            raise Problem(Code.ADDRESS_TAKEN, MEANINGS[Code.ADDRESS_TAKEN]) from None
-        # Whoever changed the address may have added a passkey to come back by, or a link to look on.
-        await app.passkeys.remove_all(known.id)
-        await app.calendar_links.withdraw(Owner(OwnerKind.PATIENT, known.id))
-        app.revoked.add(*await app.sessions.end_all(known.id, "address_undone"))
+            raise _taken() from None
+        await _shut_out(app, known.id)
     return _page(app, change, known)
+
+
+async def _check_free(app: Resources, change: _Change) -> None:
+    if change.field is ProfileField.EMAIL and change.former is not None:
+        has_it = await app.patients.find_by_address(change.former)
+        if has_it is not None and has_it.id != change.patient_id:
+            raise _taken()
+
+
+def _taken() -> Problem:
+    return Problem(Code.ADDRESS_TAKEN, MEANINGS[Code.ADDRESS_TAKEN])
+
+
+async def _shut_out(app: Resources, patient_id: UUID) -> None:
+    """Whoever changed the address may have added a passkey to come back by, or a link to look on."""
+    app.revoked.add(*await app.sessions.end_all(patient_id, "address_undone"))
+    await app.passkeys.remove_all(patient_id)
+    await app.calendar_links.withdraw(Owner(OwnerKind.PATIENT, patient_id))
 
 
 def _opened(app: Resources, token: str) -> _Change:
@@ -133,16 +157,18 @@ def _opened(app: Resources, token: str) -> _Change:
     except (ValueError, InvalidTag):
         raise not_found() from None
     said = json.loads(opened)
-    until = datetime.fromisoformat(said["until"])
-    if until <= clock.now():
+    made_at = datetime.fromisoformat(said["made_at"])
+    if made_at + VALID_FOR <= clock.now():
         raise not_found()
-    return _Change(patient_id, ProfileField(said["field"]), said["former"], said["current"], until)
+    return _Change(patient_id, ProfileField(said["field"]), said["former"], made_at)
 
 
 async def _patient(app: Resources, change: _Change) -> Registered:
     known = await app.patients.find(change.patient_id)
     if known is None:
         raise not_found()
+    if change.is_over(known.profile) and getattr(known.profile, change.field) != change.former:
+        raise not_found()  # another change was undone, or was made since
     return known
 
 

@@ -151,5 +151,5 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + valid)
+        .not_valid_after(now - CLOCK_SKEW + valid)
     )

@@ -17,6 +17,7 @@ from tests.clinic import clinic as running_clinic
 from tests.delivery.test_outages import killed
 from tests.http.asking import get, problem
 from tests.http.audit.test_security_events import NAME, UNKNOWN_TOKEN, security_events
+from tests.http.login.logins import log_in, may_read
 from tests.http.people import new_address, register
 from tests.waiting import until_async
 
@@ -47,6 +48,7 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
     patient = Patient(known["id"], supervised.headers(Actor(kind=ActorKind.PATIENT, id=known["id"])))
     mine = await get(http, "/v1/me", patient.headers)
     another = await register(supervised, new_address())
+    tokens = await log_in(supervised, new_address())
     assert await get(http, path, staff) == known
 
     async with killed(stack.processes["kafka"]):
@@ -72,6 +74,10 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
         assert await get(http, "/v1/me", patient.headers) == mine, (
             "the same answer as before, of their own data"
         )
+        ended = await http.delete("/v1/me/sessions", headers=tokens.headers)
+        assert ended.status_code == 204, "to take access away needs no log"
+        assert not await may_read(supervised, tokens)
+
         for ids_only in ("/v1/appointments", "/v1/doctors"):
             await get(http, ids_only, staff)
         for _ in range(3):

@@ -27,9 +27,10 @@ async def test_three_mails_an_hour_to_a_recipient(shared: Clinic) -> None:
     for spelling in (email, email.upper(), email.replace("example", "EXAMPLE")):
         await ask(shared, spelling)
 
-    retry_after_s = int((await refused(shared, email)).headers["retry-after"])
-
-    assert 3_500 < retry_after_s <= 3_601
+    # What is refused is no mail: it does not count for the day.
+    for _ in range(10):
+        retry_after_s = int((await refused(shared, email)).headers["retry-after"])
+        assert 3_500 < retry_after_s <= 3_601
     await ask(shared, new_address())
 
 

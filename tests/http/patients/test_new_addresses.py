@@ -169,15 +169,55 @@ class TestTheFormerAddress:
 
         await until_async(recorded, "the change and its undoing on the security log")
 
+    async def test_undoes_what_followed_and_what_followed_undoes_nothing(self, shared: Clinic) -> None:
+        former, thiefs = new_address(), new_address()
+        tokens = await log_in(shared, former)
+        patient = Patient((await get(shared.http, "/v1/me", tokens.headers))["id"], tokens.headers)
+        links = []
+        for address in (thiefs, new_address()):
+            await changed(shared, patient, "email", address)
+            links.append(f"/v1/undo/{(await notice(shared)).undo}")
+
+        done = await shared.http.post(links[0], data={"undo": "yes"})
+
+        assert done.status_code == 200, done.text
+        assert not await may_read(shared, tokens)
+        again = await log_in(shared, former)
+        assert (await get(shared.http, "/v1/me", again.headers))["id"] == str(patient.id)
+        for method in ("GET", "POST"):
+            problem(await shared.http.request(method, links[1]), 404, "not_found")
+        assert (await shared.http.post(links[0])).status_code == 200, "idempotent"
+        assert await may_read(shared, again)
+        # A later change of the patient's own is not undone by a link of before.
+        await changed(shared, Patient(patient.id, again.headers), "email", new_address())
+        problem(await shared.http.post(links[0]), 404, "not_found")
+
+    async def test_undoes_the_rest_when_it_was_cut_off(self, shared: Clinic) -> None:
+        former = new_address()
+        tokens = await log_in(shared, former)
+        patient = Patient((await get(shared.http, "/v1/me", tokens.headers))["id"], tokens.headers)
+        await changed(shared, patient, "email", address := new_address())
+        link = f"/v1/undo/{(await notice(shared)).undo}"
+        async with shared.postgres.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE login.passkeys IN ACCESS EXCLUSIVE MODE")
+            problem(await shared.http.post(link), 503, "store_unavailable")
+        late = await log_in(shared, address)
+
+        assert (await shared.http.post(link)).status_code == 200
+        assert not await may_read(shared, late)
+        assert (await get(shared.http, "/v1/me", (await log_in(shared, former)).headers))["id"] == str(
+            patient.id
+        )
+
     async def test_a_forged_and_an_old_link_are_not_found(
         self, shared: Clinic, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         patient = await shared.patient()
         address = (await get(shared.http, "/v1/me", patient.headers))["email"]
         keys = Keys.load(shared.settings)
-        whole = undo.sign_undo(keys, patient.id, ProfileField.EMAIL, new_address(), address)
+        whole = undo.sign_undo(keys, patient.id, ProfileField.EMAIL, new_address())
         monkeypatch.setattr(undo, "VALID_FOR", timedelta(seconds=-1))
-        old = undo.sign_undo(keys, patient.id, ProfileField.EMAIL, new_address(), address)
+        old = undo.sign_undo(keys, patient.id, ProfileField.EMAIL, new_address())
         for token in ("AAAA", whole[:-4], old, f"{'A' * 22}{whole[22:]}"):
             for method in ("GET", "POST"):
                 problem(await shared.http.request(method, f"/v1/undo/{token}"), 404, "not_found")

@@ -12,6 +12,7 @@ from storage.patients import Patients
 from storage.retention import forget_unseen, present, unseen, years_before
 from tests.clinic import Clinic
 from tests.http.asking import booked, get
+from tests.http.login.logins import log_in
 from tests.http.people import register
 
 YEARS = 7
@@ -81,6 +82,17 @@ async def test_whoever_did_anything_was_seen(clinic: Clinic) -> None:
     )
 
     assert await unseen(clinic.postgres, YEARS, at) == []
+
+
+async def test_whoever_is_logged_in_was_seen_though_the_trail_is_behind(clinic: Clinic) -> None:
+    known = await register(clinic, "ada@example.org")
+    tokens = await log_in(clinic, "ada@example.org")
+    at = years_later(YEARS)
+    assert [str(id_) for id_ in await unseen(clinic.postgres, YEARS, at)] == [known["id"]]
+    await clinic.postgres.execute("UPDATE login.sessions SET used_at = $1", clock.now() + timedelta(days=30))
+
+    assert await unseen(clinic.postgres, YEARS, at) == []
+    assert (await get(clinic.http, "/v1/me", tokens.headers))["id"] == known["id"]
 
 
 async def test_a_clock_that_is_years_ahead_makes_nobody_unseen(

@@ -48,6 +48,11 @@ def test_one_that_ends_soon_is_renewed_by_the_next_start(
     assert tls.certificate("kafka").read_bytes() == renewed
 
 
+def test_no_client_refuses_it_for_its_length(folder: DataFolder) -> None:
+    certificate = x509.load_pem_x509_certificate(Tls(folder).certificate("kafka").read_bytes())
+    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc <= timedelta(days=825)
+
+
 def test_all_files_are_private(folder: DataFolder) -> None:
     tls = Tls(folder)
     files = [tls.ca_file, tls.ca_file.with_name("ca.key"), tls.certificate("kafka")]
