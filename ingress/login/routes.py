@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from contracts.commands import Actor, ActorKind
 from contracts.security import LoginFailed, LoginSucceeded, PatientRegistered
 from infra import clock
+from infra.errors import LogUnavailableError
 from infra.tokens import LIFETIME, Role, issue_token
 from ingress.audit.security_log import event_context
 from ingress.http.network import Network
@@ -100,7 +101,12 @@ async def log_in(request: Request, body: Proof) -> Response:
         family_id=began.session.id,
         passkey_id=passkey_id,
     )
-    await app.security.record(succeeded)
+    try:
+        await app.security.record(succeeded)
+    except LogUnavailableError:
+        # The client has no token of it, and nobody is logged in without a record.
+        await app.sessions.end(began.session.id, "not_recorded")
+        raise
     return tokens_answer(app, began, in_cookie=body.session == "cookie")
 
 

@@ -17,12 +17,13 @@ from tests.clinic import clinic as running_clinic
 from tests.delivery.test_outages import killed
 from tests.http.asking import get, problem
 from tests.http.audit.test_security_events import NAME, UNKNOWN_TOKEN, security_events
-from tests.http.login.logins import log_in, may_read
+from tests.http.login.logins import answer, ask, code_of, log_in, may_read
 from tests.http.people import new_address, register
 from tests.waiting import until_async
 
 ACK_TIMEOUT_MS = 1_000
 RECOVERY_TIMEOUT_S = 60.0
+LIVE_SESSIONS = "SELECT id FROM login.sessions WHERE person_id = $1 AND ended_at IS NULL"
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
     mine = await get(http, "/v1/me", patient.headers)
     another = await register(supervised, new_address())
     tokens = await log_in(supervised, new_address())
+    challenge_id = await ask(supervised, email)
     assert await get(http, path, staff) == known
 
     async with killed(stack.processes["kafka"]):
@@ -66,10 +68,10 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
             http.get("/v1/audit", headers=staff),
             http.delete("/v1/me", headers=patient.headers),
         )
-        for answer in unrecorded:
-            problem(answer, 503, "log_unavailable")
-            assert int(answer.headers["retry-after"]) >= 1
-            assert NAME not in answer.text
+        for refused in unrecorded:
+            problem(refused, 503, "log_unavailable")
+            assert int(refused.headers["retry-after"]) >= 1
+            assert NAME not in refused.text
 
         assert await get(http, "/v1/me", patient.headers) == mine, (
             "the same answer as before, of their own data"
@@ -77,6 +79,10 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
         ended = await http.delete("/v1/me/sessions", headers=tokens.headers)
         assert ended.status_code == 204, "to take access away needs no log"
         assert not await may_read(supervised, tokens)
+
+        logging_in = await answer(supervised, challenge_id, await code_of(supervised, challenge_id))
+        problem(logging_in, 503, "log_unavailable")
+        assert await supervised.postgres.fetch(LIVE_SESSIONS, known["id"]) == []
 
         for ids_only in ("/v1/appointments", "/v1/doctors"):
             await get(http, ids_only, staff)
@@ -91,10 +97,10 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
 
     async def is_answered(method: str, where: str, who: dict[str, str], status: int) -> bool:
         try:
-            answer = await http.request(method, where, headers=who)
+            answered = await http.request(method, where, headers=who)
         except httpx.TransportError:
             return False  # the ingress is restarting
-        return answer.status_code == status
+        return answered.status_code == status
 
     await until_async(lambda: is_answered("GET", path, staff, 200), "staff read again", RECOVERY_TIMEOUT_S)
     assert (await get(http, "/v1/patients", staff, email=nobody))["items"] == [], "not registered"
