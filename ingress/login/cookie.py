@@ -45,6 +45,8 @@ def is_same_origin(request: Request) -> bool:
         return site == "same-origin"
     origin = request.headers.get("origin", "")
     try:
-        return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+        parts = urlsplit(origin)
     except ValueError:
         return False
+    own = (request.url.scheme, request.headers.get("host"))
+    return bool(origin) and (parts.scheme, parts.netloc) == own

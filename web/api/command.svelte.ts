@@ -1,5 +1,6 @@
 /** A write on its way: the same one, however often it has to be sent, until it is decided. */
 import { body, FailedError, type CommandResource, type Failure } from "./client"
+import { remember, remembered } from "./remembered"
 import { own } from "./session.svelte"
 
 export type Headers = { "Idempotency-Key": string; Prefer: string }
@@ -8,8 +9,10 @@ type Ask<Body> = (body: Body, header: Headers) => Promise<{ data?: CommandResour
 
 const WAIT_S = 5
 const RETRY_MS = 3_000
-/** A server that wants us to wait longer has said no. */
+/** A server that wants us to wait longer has said no, if the command cannot have arrived before. */
 const RETRY_MS_MAX = 30_000
+/** The keys of commands that were not sent when their page was left. */
+const dropped = new Set<string>()
 
 export class Command<Body> {
   /** `kept`: it could not be sent, and is sent again; `failed`: it never will be. */
@@ -22,6 +25,8 @@ export class Command<Body> {
   code = $state("")
   result = $state.raw<CommandResource>()
   #stopped = false
+  #key = ""
+  #mayHaveArrived = false
   #wake = () => {}
 
   /** `kind` tells this command from others that this page of the browser's history may keep. */
@@ -39,6 +44,7 @@ export class Command<Body> {
   /** Sends it, unless one is on its way. */
   send(body: Body): void {
     if (this.busy) return
+    this.#mayHaveArrived = false
     keep({ kind: this.kind, key: newKey(), body })
     void this.#run()
   }
@@ -46,7 +52,8 @@ export class Command<Body> {
   /** Goes on with what was on its way when the page was loaded anew: its body, if there was any. */
   resume(): Body | undefined {
     const found = kept<Body>()
-    if (found?.kind !== this.kind || this.busy) return undefined
+    if (found?.kind !== this.kind || this.busy || dropped.has(found.key)) return undefined
+    this.#mayHaveArrived = true
     void this.#run()
     return found.body
   }
@@ -57,6 +64,7 @@ export class Command<Body> {
   /** Ends the waiting; what was sent is decided all the same. */
   stop(): void {
     this.#stopped = true
+    if (this.state === "kept" && !this.#mayHaveArrived) dropped.add(this.#key)
     removeEventListener("online", this.retry)
     this.#wake()
   }
@@ -66,6 +74,7 @@ export class Command<Body> {
     while (this.busy && !this.#stopped) {
       const now = kept<Body>()
       if (!now) return
+      this.#key = now.key
       try {
         this.#answered(now, await this.#asked(now))
       } catch (error) {
@@ -104,16 +113,18 @@ export class Command<Body> {
   async #failed({ failure, code, retryAfterS }: FailedError): Promise<void> {
     if (this.#stopped) return
     const waitMs = retryAfterS ? retryAfterS * 1000 : RETRY_MS
-    if (failure === "not_found" || failure === "refused" || waitMs > RETRY_MS_MAX) {
+    const isNo = failure === "not_found" || failure === "refused"
+    if (isNo || (waitMs > RETRY_MS_MAX && !this.#mayHaveArrived)) {
       keep(undefined)
       this.#end(code ?? "unknown")
       return
     }
     this.state = "kept"
     this.failure = failure
+    this.#mayHaveArrived ||= failure !== "offline"
     await new Promise<void>((resolve) => {
       this.#wake = resolve
-      setTimeout(resolve, waitMs)
+      setTimeout(resolve, Math.min(waitMs, RETRY_MS_MAX))
     })
   }
 
@@ -123,12 +134,9 @@ export class Command<Body> {
   }
 }
 
-// In the entry of the browser's history: it outlives a reload, belongs to this tab, and is no storage.
-const kept = <Body>(): Kept<Body> | undefined => history.state?.command
+const kept = <Body>() => remembered<Kept<Body>>("command")
 
-function keep(command: Kept<unknown> | undefined): void {
-  history.replaceState({ ...history.state, command: $state.snapshot(command) }, "")
-}
+const keep = (command: Kept<unknown> | undefined) => remember("command", $state.snapshot(command))
 
 function newKey(): string {
   // `crypto.randomUUID` is missing over plain HTTP.

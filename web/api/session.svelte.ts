@@ -12,7 +12,8 @@ const LOCK = "clinic-refresh"
 /** So long before its end a token is no longer used. */
 const EARLY_MS = 30_000
 
-export const session = $state<{ state: "unknown" | "in" | "out" }>({ state: "unknown" })
+/** `person`: the id of whoever is logged in. */
+export const session = $state<{ state: "unknown" | "in" | "out"; person?: string }>({ state: "unknown" })
 
 let token: { text: string; until: number } | undefined
 let refreshing: Promise<void> | undefined
@@ -87,11 +88,19 @@ async function alone(job: () => Promise<void>): Promise<void> {
 
 function take(tokens: Tokens): void {
   token = { text: tokens.access_token, until: Date.now() + tokens.expires_in * 1000 }
+  session.person = subject(tokens.access_token)
   session.state = "in"
 }
 
 function forget(): void {
   letGo()
   token = undefined
+  session.person = undefined
   session.state = "out"
+}
+
+/** Whose token it is (RFC 7519). */
+function subject(text: string): string {
+  const claims = text.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/")
+  return JSON.parse(atob(claims)).sub
 }

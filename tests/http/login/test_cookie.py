@@ -63,6 +63,7 @@ OTHER_SITES: dict[str, dict[str, str]] = {
     "typed by the user": {"Sec-Fetch-Site": "none"},
     "another site that also sends our origin": {"Sec-Fetch-Site": "cross-site", "Origin": "HERE"},
     "an old browser on another site": {"Origin": "https://example.org"},
+    "an old browser by another scheme": {"Origin": "HERE BY TLS"},
     "an old browser in a sandbox": {"Origin": "null"},
     "an address that is none": {"Origin": "http://[::"},
     "neither header": {},
@@ -73,7 +74,10 @@ OTHER_SITES: dict[str, dict[str, str]] = {
 async def test_from_elsewhere_it_does_not_count(shared: Clinic, name: str) -> None:
     value, _ = await log_in_as_page(shared)
     headers = {
-        header: content.replace("HERE", shared.settings.url) for header, content in OTHER_SITES[name].items()
+        header: content.replace("HERE BY TLS", shared.settings.url.replace("http:", "https:")).replace(
+            "HERE", shared.settings.url
+        )
+        for header, content in OTHER_SITES[name].items()
     }
 
     problem(await post(shared, "/v1/auth/refresh", value, headers), 401, "unauthenticated")
