@@ -18,7 +18,7 @@ from tests.clinic import Clinic, Patient, clinic, ingress_process, instant
 from tests.http.asking import get, problem
 from tests.http.audit.test_security_events import by
 from tests.http.login.logins import log_in
-from tests.http.patients.test_new_addresses import changed, notice
+from tests.http.patients.contact_changes import changed, notice
 from tests.http.people import forget, new_address
 
 MINE = "/v1/me/calendar-link"
