@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 
 from benchmarks.report import Figure, Ratio, at_least
-from infra.errors import ClinicError, MisconfiguredError
+from infra.errors import ClinicError
 from infra.settings import Settings
 from ops.load.cpu import CpuMeter
-from ops.rebuild.fold_all import fold_all
+from ops.rebuild.fold_all import WorkersRunningError, fold_all
 
 NAME = "rebuild from their events"
 FOLDED_PER_S_MIN = 20_000
@@ -26,9 +26,7 @@ async def measure(settings: Settings, data_dir: Path, section: str, worker_per_s
         meter = CpuMeter(data_dir)
         try:
             rebuilt = await fold_all(settings)
-        except MisconfiguredError as error:
-            if "Workers are running" not in str(error):
-                raise
+        except WorkersRunningError:
             await asyncio.sleep(INTERVAL_S)
             continue
         per_s = rebuilt.folded / rebuilt.seconds

@@ -117,7 +117,7 @@ class CatchUp:
         async with self._log.use() as consumer:
             end = (await consumer.end_offsets([partition]))[partition]
             async for records in self.published.authentic(consumer, position, start, end):
-                taken = [event for record in records if (event := events.take(record)) is not None]
+                taken = events.take_all(records)
                 if taken and taken[0].event.sequence == event_count:
                     await self.published.check_same(number, taken.pop(0))
                 todo += taken
@@ -211,7 +211,7 @@ class CatchUp:
             records_on = self.published.authentic(consumer, position, event_count, end)
             async with contextlib.aclosing(records_on) as portions:
                 async for records in portions:
-                    found += [event for record in records if (event := events.take(record)) is not None]
+                    found += events.take_all(records)
                     commands = by_command(found)
                     if len(commands) > count:
                         break  # the last one may have more events

@@ -1,6 +1,7 @@
 """The events' topic, read outside of any group: in order, each event once, and nothing missing."""
 
 import contextlib
+from collections.abc import Iterable
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -20,6 +21,10 @@ class EventsInOrder:
         """`name` says whose they are; `last` is the sequence of the event before."""
         self.last = last
         self._name = name
+
+    def take_all(self, records: Iterable[ConsumerRecord]) -> list[Recorded]:
+        """The next events among the records. Raises as `take`."""
+        return [event for record in records if (event := self.take(record)) is not None]
 
     def take(self, record: ConsumerRecord) -> Recorded | None:
         """The next event; None for a record that is not the next one because it was there before.

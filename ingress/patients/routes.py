@@ -178,13 +178,19 @@ async def check_free(request: Request, caller: Actor, patient_id: UUID, email: s
         Problem: 409.
     """
     app = resources(request)
-    other = await app.patients.find_by_address(email) if email else None
-    if other is None or other.id == patient_id:
+    other = await another_with(app, patient_id, email)
+    if other is None:
         return
     # The answer tells that the address is a patient's: it is a search that found them.
     searched = PatientsSearched(**event_context(request, caller), by="email", patient_ids=(other.id,))
     await app.security.record(searched)
     raise Problem(Code.ADDRESS_TAKEN, "This email address belongs to another patient.")
+
+
+async def another_with(app: Resources, patient_id: UUID, email: str | None) -> Registered | None:
+    """The patient who has this address, if that is another one."""
+    other = await app.patients.find_by_address(email) if email else None
+    return None if other is None or other.id == patient_id else other
 
 
 async def found(app: Resources, patient_id: UUID) -> Registered:

@@ -21,6 +21,7 @@ from ingress.audit.security_log import event_context
 from ingress.http.problems import MEANINGS, Code, Problem, not_found
 from ingress.openapi.responses import open_answers
 from ingress.patients.link_page import PAGE, LinkToken, PageWords, link_page
+from ingress.patients.routes import another_with, found
 from ingress.resources import Resources, resources
 from storage.login.calendar_links import Owner, OwnerKind
 from storage.patients import AddressTakenError, Registered
@@ -118,7 +119,8 @@ async def undo(request: Request, token: LinkToken) -> HTMLResponse:
     change = _opened(app, token)
     known = await _patient(app, change)
     if change.is_in_force(known.profile):
-        await _check_free(app, change)
+        if change.field is ProfileField.EMAIL and await another_with(app, known.id, change.former):
+            raise _taken()
         event = PatientChanged(**event_context(request, None), patient_id=known.id, fields=(change.field,))
         await app.security.record(event)
         # Before, so that a repeat does all of it if this is cut off; and after, for who came in meanwhile.
@@ -129,13 +131,6 @@ async def undo(request: Request, token: LinkToken) -> HTMLResponse:
             raise _taken() from None
         await _shut_out(app, known.id)
     return _page(app, change, known)
-
-
-async def _check_free(app: Resources, change: _Change) -> None:
-    if change.field is ProfileField.EMAIL and change.former is not None:
-        has_it = await app.patients.find_by_address(change.former)
-        if has_it is not None and has_it.id != change.patient_id:
-            raise _taken()
 
 
 def _taken() -> Problem:
@@ -164,9 +159,7 @@ def _opened(app: Resources, token: str) -> _Change:
 
 
 async def _patient(app: Resources, change: _Change) -> Registered:
-    known = await app.patients.find(change.patient_id)
-    if known is None:
-        raise not_found()
+    known = await found(app, change.patient_id)
     if change.is_over(known.profile) and getattr(known.profile, change.field) != change.former:
         raise not_found()  # another change was undone, or was made since
     return known

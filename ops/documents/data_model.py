@@ -59,12 +59,9 @@ async def data_model(database: Connection) -> str:
         lines += ["```mermaid", "erDiagram"]
         for table, columns in tables[name].items():
             lines += [f"    {table} {{", *(_drawn(column) for column in columns), "    }"]
-        lines += [
-            f'    {row["parent"]} ||--o{{ {row["child"]} : "{row["columns"]}"'
-            for row in references
-            if row["schema"] == name
-        ]
-        constrained = {(row["child"], row["columns"]) for row in references if row["schema"] == name}
+        own = [row for row in references if row["schema"] == name]
+        lines += [f'    {row["parent"]} ||--o{{ {row["child"]} : "{row["columns"]}"' for row in own]
+        constrained = {(row["child"], row["columns"]) for row in own}
         lines += [line for column, line in _named(tables[name]).items() if column not in constrained]
         lines += ["```", ""]
         for table, columns in tables[name].items():

@@ -47,6 +47,10 @@ class Rebuilt:
         return sum(partition.events for partition in self.partitions)
 
 
+class WorkersRunningError(MisconfiguredError):
+    """Workers decide, or are still members of their group."""
+
+
 async def fold_all(settings: Settings, watch: Watch | None = None) -> Rebuilt:
     """Fold all events into fresh tables, and put these in the place of the book's.
 
@@ -143,7 +147,7 @@ async def _nobody_decides(settings: Settings) -> None:
     # Of each group: error, id, state, protocol's type and name, members (id, client's name, …).
     members = {member[1] for answer in answers for described in answer.groups for member in described[5]}
     if members:
-        raise MisconfiguredError(
+        raise WorkersRunningError(
             f"Workers are running ({', '.join(sorted(members))}): stop them first. "
             f"A killed one is listed for another {settings.session_timeout_ms / 1000:g} s."
         )

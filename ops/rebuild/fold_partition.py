@@ -103,7 +103,7 @@ async def _fold(settings: Settings, position: Position) -> FoldedPartition:
         todo: list[Recorded] = []
         async with contextlib.aclosing(published.authentic(consumer, position, begins, ends)) as portions:
             async for records in portions:
-                todo += [event for record in records if (event := events.take(record)) is not None]
+                todo += events.take_all(records)
                 # The last command may have more events.
                 commands = by_command(todo)
                 todo = commands.pop() if commands else []

@@ -62,7 +62,7 @@ class RecordedEvents:
         events = EventsInOrder("the events' topic", 0)
         try:
             async for records in self._records:
-                taken = [event for record in records if (event := events.take(record)) is not None]
+                taken = events.take_all(records)
                 known = [event for event in taken if event.row.sequence <= self._position.event_count]
                 if len(known) < len(taken):
                     self._note("the topic has an event that the database has not", taken[-1])

@@ -1,10 +1,13 @@
 """Patients in a browser, who log in with the code that they were mailed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from contracts.commands import Actor, ActorKind
+from tests.browser.looking import opened
 from tests.clinic import Clinic
 from tests.http.login.logins import ask, code_of, new_address
 
@@ -36,6 +39,20 @@ async def logged_in(page: Page, clinic: Clinic, email: str) -> None:
         login,
     )
     assert status == 200
+
+
+@asynccontextmanager
+async def about_to_book(
+    browser: Browser, clinic: Clinic, **fields: Any
+) -> AsyncIterator[tuple[Page, dict[str, str], str]]:
+    """A new patient with these `fields` has chosen a time and logged in: the page, a token, and the time."""
+    doctor_id = await clinic.doctor()
+    starts_at, *_ = await clinic.slots(doctor_id)
+    email, headers = await registered(clinic, **fields)
+    async with opened(browser, clinic) as page:
+        await logged_in(page, clinic, email)
+        await page.goto(book_address(doctor_id, starts_at))
+        yield page, headers, starts_at
 
 
 async def sent(page: Page, path: str) -> str:

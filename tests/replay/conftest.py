@@ -16,6 +16,7 @@ from infra import clock
 from infra.kafka.connection import connection, topic_name
 from infra.settings import Settings
 from ops.replay.state_hash import BookHash, state_of
+from storage.positions import Position, read_positions
 from tests.clinic import database, records
 from tests.replay.examples import booked, doctors_in_different_partitions, moved, opened, record_of
 from tests.replay.history import History
@@ -51,6 +52,15 @@ async def state(settings: Settings) -> BookHash:
     connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
     try:
         return await state_of(connection, topic_name(settings, COMMANDS_TOPIC))
+    finally:
+        await connection.close()
+
+
+async def positions(settings: Settings) -> dict[int, Position]:
+    """The position of each partition."""
+    connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
+    try:
+        return await read_positions(connection, topic_name(settings, COMMANDS_TOPIC))
     finally:
         await connection.close()
 

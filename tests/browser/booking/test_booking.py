@@ -10,7 +10,7 @@ from booking_worker.main import running_worker
 from infra.settings import Settings
 from tests.browser.conftest import CLINIC
 from tests.browser.looking import accessible, opened
-from tests.browser.patients import appointments, book_address, logged_in, registered
+from tests.browser.patients import about_to_book, appointments, book_address, logged_in, registered
 from tests.clinic import Clinic
 from tests.clinic import clinic as running_clinic
 from tests.http.asking import booked
@@ -39,12 +39,7 @@ def keys(page: Page) -> list[str]:
 
 
 async def test_a_newcomer_says_who_they_are_and_books(browser: Browser, shared: Clinic) -> None:
-    doctor_id = await shared.doctor()
-    starts_at, *_ = await shared.slots(doctor_id)
-    email, headers = await registered(shared, name=None)
-    async with opened(browser, shared) as page:
-        await logged_in(page, shared, email)
-        await page.goto(book_address(doctor_id, starts_at))
+    async with about_to_book(browser, shared, name=None) as (page, headers, starts_at):
         await expect(page.get_by_text("This time is not reserved yet.")).to_be_visible()
         await accessible(page)
         await book_button(page).click()
@@ -66,12 +61,7 @@ async def test_a_newcomer_says_who_they_are_and_books(browser: Browser, shared: 
 
 
 async def test_a_double_click_books_once(browser: Browser, shared: Clinic) -> None:
-    doctor_id = await shared.doctor()
-    starts_at, *_ = await shared.slots(doctor_id)
-    email, headers = await registered(shared)
-    async with opened(browser, shared) as page:
-        await logged_in(page, shared, email)
-        await page.goto(book_address(doctor_id, starts_at))
+    async with about_to_book(browser, shared) as (page, headers, _):
         sent = keys(page)
         await book_button(page).dblclick()
         await is_booked(page)
@@ -82,9 +72,6 @@ async def test_a_double_click_books_once(browser: Browser, shared: Clinic) -> No
 async def test_what_fails_on_the_way_is_sent_again_with_the_same_key(
     browser: Browser, shared: Clinic
 ) -> None:
-    doctor_id = await shared.doctor()
-    starts_at, *_ = await shared.slots(doctor_id)
-    email, headers = await registered(shared)
     failures = [503, 429]
 
     async def fail(route: Route) -> None:
@@ -99,10 +86,8 @@ async def test_what_fails_on_the_way_is_sent_again_with_the_same_key(
         else:
             await route.continue_()
 
-    async with opened(browser, shared) as page:
-        await logged_in(page, shared, email)
+    async with about_to_book(browser, shared) as (page, headers, _):
         await page.route(APPOINTMENTS, fail)
-        await page.goto(book_address(doctor_id, starts_at))
         await expect(book_button(page)).to_be_visible()
         sent = keys(page)
         await page.context.set_offline(True)
@@ -119,12 +104,7 @@ async def test_what_fails_on_the_way_is_sent_again_with_the_same_key(
 
 
 async def test_a_reload_before_the_answer_is_the_same_booking(browser: Browser, shared: Clinic) -> None:
-    doctor_id = await shared.doctor()
-    starts_at, *_ = await shared.slots(doctor_id)
-    email, headers = await registered(shared)
-    async with opened(browser, shared) as page:
-        await logged_in(page, shared, email)
-        await page.goto(book_address(doctor_id, starts_at))
+    async with about_to_book(browser, shared) as (page, headers, _):
         sent = keys(page)
         lost = asyncio.Event()
 

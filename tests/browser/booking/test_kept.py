@@ -5,18 +5,13 @@ import re
 from playwright.async_api import Browser, Route, expect
 
 from tests.browser.booking.test_booking import APPOINTMENTS, book_button, is_booked, keys
-from tests.browser.looking import opened
-from tests.browser.patients import appointments, book_address, logged_in, registered
+from tests.browser.patients import about_to_book, appointments, logged_in, registered
 from tests.clinic import Clinic
 
 
 async def test_what_one_patient_began_is_not_the_next_ones(browser: Browser, shared: Clinic) -> None:
-    doctor_id = await shared.doctor()
-    starts_at, *_ = await shared.slots(doctor_id)
-    (first, firsts), (second, seconds) = await registered(shared), await registered(shared)
-    async with opened(browser, shared) as page:
-        await logged_in(page, shared, first)
-        await page.goto(book_address(doctor_id, starts_at))
+    second, seconds = await registered(shared)
+    async with about_to_book(browser, shared) as (page, firsts, _):
         reason = page.get_by_label("Reason for your visit")
         await reason.fill("Something private.")
         await page.route(APPOINTMENTS, lambda route: route.abort())
@@ -33,12 +28,7 @@ async def test_what_one_patient_began_is_not_the_next_ones(browser: Browser, sha
 
 
 async def test_leaving_the_page_drops_what_was_not_sent(browser: Browser, shared: Clinic) -> None:
-    doctor_id = await shared.doctor()
-    starts_at, *_ = await shared.slots(doctor_id)
-    email, headers = await registered(shared)
-    async with opened(browser, shared) as page:
-        await logged_in(page, shared, email)
-        await page.goto(book_address(doctor_id, starts_at))
+    async with about_to_book(browser, shared) as (page, headers, _):
         await expect(book_button(page)).to_be_enabled()
         sent = keys(page)
         await page.context.set_offline(True)
@@ -58,12 +48,7 @@ async def test_leaving_the_page_drops_what_was_not_sent(browser: Browser, shared
 async def test_a_clinic_that_is_busy_for_long_does_not_make_a_second_booking(
     browser: Browser, shared: Clinic
 ) -> None:
-    doctor_id = await shared.doctor()
-    starts_at, *_ = await shared.slots(doctor_id)
-    email, headers = await registered(shared)
-    async with opened(browser, shared) as page:
-        await logged_in(page, shared, email)
-        await page.goto(book_address(doctor_id, starts_at))
+    async with about_to_book(browser, shared) as (page, headers, _):
         sent, tries = keys(page), 0
 
         async def lose_the_answer_and_be_busy(route: Route) -> None:

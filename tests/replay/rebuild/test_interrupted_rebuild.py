@@ -36,12 +36,12 @@ async def test_the_book_is_as_it_was(seeded: Seeded, template: str, blow: signal
             return made and bool(await fetchval(empty, "SELECT count(*) FROM booking_fresh.events"))
 
         await until_async(has_begun, "events are folded", 60)
-        processes = psutil.Process(rebuilding.pid).children(recursive=True)
+        children = psutil.Process(rebuilding.pid).children(recursive=True)
         rebuilding.send_signal(blow)
         _, said = await rebuilding.communicate()
 
-        assert len(processes) > 1
-        _, alive = await asyncio.to_thread(psutil.wait_procs, processes, 30)
+        assert len(children) > 1
+        _, alive = await asyncio.to_thread(psutil.wait_procs, children, 30)
         assert not alive
         assert await state(empty) == before
         if blow == signal.SIGINT:

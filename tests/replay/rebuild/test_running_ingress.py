@@ -2,18 +2,13 @@
 
 from uuid import UUID
 
-import asyncpg
 from limits import RateLimitItemPerMinute
 
-from contracts.topics import COMMANDS_TOPIC
-from infra.kafka.connection import topic_name
 from infra.postgres import open_pool
-from infra.settings import Settings
 from ingress.availability.cache import AvailabilityCache, Query
 from ingress.request_limits.budgets import Budget
 from ops.rebuild.fold_all import fold_all
-from storage.positions import Position, read_positions
-from tests.replay.conftest import Seeded, copy_of, execute, fetchval
+from tests.replay.conftest import Seeded, copy_of, execute, fetchval, positions
 
 ENDS_AT_S = 2**32
 LAST_OFFSETS = """
@@ -32,14 +27,6 @@ async def test_a_position_behind_the_last_event_stays(seeded: Seeded) -> None:
         assert any(position.next_offset > last[number] + 1 for number, position in before.items())
         await fold_all(book)
         assert await positions(book) == before
-
-
-async def positions(settings: Settings) -> dict[int, Position]:
-    connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
-    try:
-        return await read_positions(connection, topic_name(settings, COMMANDS_TOPIC))
-    finally:
-        await connection.close()
 
 
 async def test_free_slots_of_a_bent_book_are_not_remembered(seeded: Seeded) -> None:

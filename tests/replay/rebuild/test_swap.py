@@ -9,7 +9,7 @@ import pytest
 
 from booking_worker.decide.decision_batch import event_id
 from booking_worker.recovery.recorded_event import recorded
-from contracts.topics import COMMANDS_TOPIC, EVENTS_TOPIC
+from contracts.topics import EVENTS_TOPIC
 from infra.crypto.event_mac import EventMac
 from infra.errors import MisconfiguredError
 from infra.kafka.connection import topic_name
@@ -18,9 +18,8 @@ from infra.settings import Settings
 from ops.rebuild import fold_all as rebuild
 from ops.rebuild import swap
 from ops.rebuild.fold_all import fold_all
-from storage.positions import Position, read_positions
 from tests.clinic import database, records
-from tests.replay.conftest import Seeded, copy_of, decided, execute, fetchval, state
+from tests.replay.conftest import Seeded, copy_of, decided, execute, fetchval, positions, state
 from tests.replay.history import History
 from tests.replay.sending import send
 from tests.waiting import until_async
@@ -138,9 +137,8 @@ async def test_only_one_at_a_time_and_no_migration(seeded: Seeded) -> None:
         other = await asyncpg.connect(book.postgres_dsn.get_secret_value())
         try:
             async with other.transaction():
-                await other.execute(
-                    "LOCK TABLE schema_version IN ROW EXCLUSIVE MODE"
-                )  # as a migration has it
+                # As a migration has it.
+                await other.execute("LOCK TABLE schema_version IN ROW EXCLUSIVE MODE")
                 with pytest.raises(MisconfiguredError, match="Another rebuild or a migration is running"):
                     await fold_all(book)
         finally:
@@ -156,7 +154,7 @@ async def test_events_that_contradict_each_other_are_no_book(own: Settings, temp
     )
     events = [recorded(record).row for record in await records(own, EVENTS_TOPIC)]
     event = next(event for event in events if event.subject in booked and event.type == "AppointmentBooked")
-    position = (await read(own))[event.partition]
+    position = (await positions(own))[event.partition]
     data = json.loads(event.data)
     data |= {"command_id": str(OTHER), "appointment_id": str(OTHER), "patient_id": str(OTHER)}
     data["source"]["offset"] = position.next_offset
@@ -177,11 +175,3 @@ async def test_events_that_contradict_each_other_are_no_book(own: Settings, temp
         with pytest.raises(MisconfiguredError, match=r"contradict each other: .*slot_taken"):
             await fold_all(empty)
         assert (await state(empty)).rows["appointments"] == 0
-
-
-async def read(settings: Settings) -> dict[int, Position]:
-    connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
-    try:
-        return await read_positions(connection, topic_name(settings, COMMANDS_TOPIC))
-    finally:
-        await connection.close()
