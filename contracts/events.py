@@ -163,13 +163,17 @@ class AppointmentCancelled(AppointmentFact):
 
 
 class OutcomeRecorded(Model):
-    """How the visit ended."""
+    """How the visit ended. `previous_status`: the appointment's before, an outcome if this corrects it.
+
+    Earlier releases did not record that, and left the appointment's version as it was.
+    """
 
     appointment_id: UUID
     doctor_id: UUID
     patient_id: UUID
     outcome: OrNewer[VisitOutcome]
     version: StrictInt
+    previous_status: Code | None = None
 
 
 class CommandConfirmed(Model):

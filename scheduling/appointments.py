@@ -1,7 +1,8 @@
 """Decisions about appointments: book, reschedule, cancel, record the outcome."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from contracts.commands import (
     Actor,
@@ -21,10 +22,11 @@ from contracts.events import (
     OutcomeRecorded,
 )
 from contracts.fields import INSTANT_MAX
+from contracts.promise import Promise
 from contracts.refusals import Reason, Refusal
 from scheduling.facts import cancelled, previous_visit, time_of
 from scheduling.kept_local_time import keep_local_time
-from scheduling.opening_hours import Interval, minutes
+from scheduling.opening_hours import Interval, minutes, whole_day
 from scheduling.slots import check_notice, check_visit, visit_at, with_buffers
 from scheduling.state import Appointment, Book, Doctor, Status
 
@@ -65,17 +67,16 @@ def change(
     by_patient = command.actor.kind is ActorKind.PATIENT
     if by_patient and appointment.patient_id != command.actor.id:
         return Refusal(Reason.NOT_YOURS)
-    if isinstance(command, CancelAppointment) and appointment.status is Status.CANCELLED:
+    if _is_fulfilled(appointment, command):
         return [_nothing_changed(appointment)]
-    if appointment.status is not Status.BOOKED:
+    corrects = isinstance(command, RecordOutcome) and appointment.outcome is not None
+    if appointment.status is not Status.BOOKED and not corrects:
         return Refusal(Reason.NOT_BOOKED)
-    if isinstance(command, RescheduleAppointment) and _is_unchanged(appointment, command):
-        return [_nothing_changed(appointment)]
     if command.expected_version not in (None, appointment.version):
         return Refusal(Reason.CHANGED_MEANWHILE)
     match command:
         case RecordOutcome():
-            return _record_outcome(appointment, command, now)
+            return _record_outcome(book, appointment, command, now)
         case CancelAppointment():
             if by_patient and _too_late(book, appointment, now):
                 return Refusal(Reason.TOO_LATE_TO_CHANGE)
@@ -90,30 +91,52 @@ def change(
             return _reschedule(book, appointment, command, now)
 
 
-def _is_unchanged(appointment: Appointment, command: RescheduleAppointment) -> bool:
-    return (
-        appointment.doctor_id == command.doctor_id
-        and appointment.visit.starts == command.starts_at
-        and command.visit_type in (None, appointment.visit_type)
-    )
+def _is_fulfilled(
+    appointment: Appointment, command: RescheduleAppointment | CancelAppointment | RecordOutcome
+) -> bool:
+    match command:
+        case CancelAppointment():
+            return appointment.status is Status.CANCELLED
+        case RecordOutcome():
+            return appointment.outcome == command.outcome
+        case RescheduleAppointment():
+            return (
+                appointment.status is Status.BOOKED
+                and appointment.doctor_id == command.doctor_id
+                and appointment.visit.starts == command.starts_at
+                and command.visit_type in (None, appointment.visit_type)
+            )
 
 
 def _nothing_changed(appointment: Appointment) -> CommandConfirmed:
     return CommandConfirmed(appointment_id=appointment.id, doctor_id=appointment.doctor_id)
 
 
-def _record_outcome(appointment: Appointment, command: RecordOutcome, now: datetime) -> list[Fact] | Refusal:
+def _record_outcome(
+    book: Book, appointment: Appointment, command: RecordOutcome, now: datetime
+) -> list[Fact] | Refusal:
     if now < appointment.visit.starts:
         return Refusal(Reason.NOT_STARTED)
+    if appointment.outcome is not None and now >= _corrected_until(book, appointment):
+        return Refusal(Reason.TOO_LATE_TO_CHANGE)
     return [
         OutcomeRecorded(
             appointment_id=appointment.id,
             doctor_id=appointment.doctor_id,
             patient_id=appointment.patient_id,
             outcome=command.outcome,
-            version=appointment.version,
+            version=appointment.version + 1,
+            previous_status=appointment.status,
         )
     ]
+
+
+def _corrected_until(book: Book, appointment: Appointment) -> datetime:
+    """The end of the day after the visit's, in the zone of the doctor when the visit was booked."""
+    starts = appointment.visit.starts
+    promise = Promise.read(appointment.promised_start, starts)
+    time_zone = promise.time_zone if promise else book.doctors[appointment.doctor_id].time_zone
+    return whole_day(time_zone, starts.astimezone(ZoneInfo(time_zone)).date() + timedelta(days=1)).ends
 
 
 def _reschedule(

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from contracts.commands import VisitOutcome
 from contracts.doctors import Hours, Policy, VisitType
 from contracts.events import CancelledBy
 from scheduling.opening_hours import Interval, openings, whole_day
@@ -19,6 +20,9 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
     COMPLETED = "completed"
     NO_SHOW = "no_show"
+
+
+_OUTCOMES: dict[str, VisitOutcome] = {str(outcome): outcome for outcome in VisitOutcome}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,11 @@ class Appointment:
     cancel_reason: str | None = None
     reason: str | None = None
     promised_start: str | None = None
+
+    @property
+    def outcome(self) -> VisitOutcome | None:
+        """How the visit ended, as far as that is recorded."""
+        return _OUTCOMES.get(self.status)
 
 
 class OccupiedTimes:

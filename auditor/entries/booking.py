@@ -142,7 +142,8 @@ def _effect(fact: Fact | UnknownFact) -> Json | None:
             after = {"cancelled_by": str(fact.cancelled_by), "version": fact.version}
             return _change(_visit(fact, BOOKED), _visit(fact, CANCELLED) | after)
         case OutcomeRecorded():
-            return _change({"status": BOOKED}, {"status": str(fact.outcome), "version": fact.version})
+            before = {"status": fact.previous_status or BOOKED}
+            return _change(before, {"status": str(fact.outcome), "version": fact.version})
         case TimeBlocked():
             return _change(None, _time_off(fact))
         case TimeUnblocked():

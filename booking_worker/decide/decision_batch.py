@@ -34,7 +34,7 @@ from infra.zones import zone_data_version
 from scheduling.decide import decide
 from scheduling.evidence import evidence_of
 from scheduling.evolve import evolve
-from scheduling.state import Book
+from scheduling.state import Appointment, Book
 from storage.rows import EventRow
 
 NOBODY = Actor(kind=ActorKind.SYSTEM, id=UUID(int=0))
@@ -64,10 +64,10 @@ class DecisionBatch:
     doctors: set[UUID] = field(default_factory=set)
     calendars: Counter[UUID] = field(default_factory=Counter)
     time_off: dict[UUID, TimeBlocked | TimeUnblocked] = field(default_factory=dict)
-    versions: dict[UUID, int] = field(init=False)
+    before: dict[UUID, Appointment] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.versions = {id_: appointment.version for id_, appointment in self.book.appointments.items()}
+        self.before = dict(self.book.appointments)
 
     def decide_all(
         self,

@@ -17,7 +17,7 @@ from contracts.events import (
     OutcomeRecorded,
 )
 from contracts.refusals import Refusal
-from scheduling.state import Book, Status
+from scheduling.state import Appointment, Book, Status
 from storage.rows import EventRow
 
 
@@ -73,11 +73,15 @@ def blocked_by(book: Book, command: list[Recorded]) -> str | None:
         match fact:
             case AppointmentBooked():
                 ready = fact.appointment_id not in book.appointments
-            case AppointmentFact() | OutcomeRecorded():
-                # An outcome leaves the version as it is.
-                before = fact.version if isinstance(fact, OutcomeRecorded) else fact.version - 1
+            case AppointmentFact():
                 found = book.appointments.get(fact.appointment_id)
-                ready = found is not None and (found.version, found.status) == (before, Status.BOOKED)
+                ready = found is not None and _state(found) == (fact.version - 1, Status.BOOKED)
+            case OutcomeRecorded():
+                found = book.appointments.get(fact.appointment_id)
+                before = (fact.version - 1, fact.previous_status or "")
+                if fact.previous_status is None:  # of an earlier release
+                    before = (fact.version, Status.BOOKED)
+                ready = found is not None and _state(found) == before
             case _:
                 continue
         if not ready:
@@ -86,6 +90,10 @@ def blocked_by(book: Book, command: list[Recorded]) -> str | None:
             made = f"{type(fact).__name__}, version {fact.version}"
             return f"{made}, of appointment {fact.appointment_id}, which is {has}"
     return None
+
+
+def _state(appointment: Appointment) -> tuple[int, str]:
+    return appointment.version, appointment.status
 
 
 def apply(batch: DecisionBatch, command: list[Recorded]) -> None:

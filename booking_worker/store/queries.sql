@@ -73,11 +73,12 @@ SELECT * FROM booking.doctor_books WHERE id = ANY($1)
 UPDATE booking.appointments SET status = 'no_show' WHERE id = ANY($1) AND status = 'booked'
 
 -- update_appointments --
--- $1 rows, $2 the version each had when it was read, $3 the status all of them have now.
+-- $1 rows, $2 the version that each had when it was read, $3 the status that each has now.
 UPDATE booking.appointments a
 SET {appointment_changes}
-FROM unnest($1::{appointment_type}[], $2::int[]) AS u ({appointment_columns}, version_before)
-WHERE a.id = u.id AND a.version = u.version_before AND a.status = $3
+FROM unnest($1::{appointment_type}[], $2::int[], $3::text[])
+    AS u ({appointment_columns}, version_before, status_before)
+WHERE a.id = u.id AND a.version = u.version_before AND a.status = u.status_before
 
 -- upsert_doctors --
 INSERT INTO booking.doctors ({doctor_columns})

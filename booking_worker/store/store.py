@@ -18,7 +18,7 @@ from contracts.refusals import Reason
 from infra.errors import ClinicError
 from infra.postgres import Connection
 from infra.queries import load_queries
-from scheduling.state import Appointment, Doctor
+from scheduling.state import Appointment, Doctor, Status
 from storage.positions import POSITION_COLUMNS, Position
 from storage.rows import (
     APPOINTMENT_COLUMNS,
@@ -177,11 +177,12 @@ async def _update(
 ) -> None:
     if make_room:
         await connection.execute(statements["make_room"], [appointment.id for appointment in changed])
+    before = [batch.before[appointment.id] for appointment in changed]
     done = await connection.execute(
         statements["update_appointments"],
         [appointment_row(appointment) for appointment in changed],
-        [batch.versions[appointment.id] for appointment in changed],
-        "no_show" if make_room else "booked",
+        [known.version for known in before],
+        [Status.NO_SHOW if make_room and known.status is Status.BOOKED else known.status for known in before],
     )
     if done != f"UPDATE {len(changed)}":
         raise AppointmentsChangedError(f"{done} of {len(changed)}")

@@ -163,7 +163,10 @@ async def cancel_appointment(
 async def record_outcome(
     request: Request, caller: Staff, appointment_id: PathId, body: OutcomeBody
 ) -> Response:
-    """Staff only, after the visit has started."""
+    """Staff only, after the visit has started.
+
+    Can be corrected until the end of the day after the visit, in the doctor's zone.
+    """
     said = body.said() | {"appointment_id": appointment_id}
     identity = identify(request, caller, RecordOutcome, **said)
     command = RecordOutcome(

@@ -115,7 +115,7 @@ async def _fold_elsewhere(connection: Connection, folded: list[FoldedPartition])
     ]
     rows = await fresh_schema.take_appointments(connection, {id_ for _, _, id_, _ in changes})
     batch = DecisionBatch(Book((), map(appointment_from_row, rows)), {})
-    # An outcome leaves the version as it is, and comes last.
+    # Earlier releases left the version as it was when they recorded an outcome, the last change.
     for *_, recorded in sorted(changes, key=itemgetter(0, 1)):
         if why := blocked_by(batch.book, [recorded]):
             number, sequence = recorded.row.partition, recorded.row.sequence

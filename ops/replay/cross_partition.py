@@ -10,14 +10,13 @@ from itertools import product
 from uuid import UUID
 
 from booking_worker.decide.command_record import CommandRecord
-from booking_worker.decide.decision_batch import refused
 from booking_worker.decide.load_plan import NAMES_AN_APPOINTMENT
 from contracts.commands import BlockTime, BookAppointment, Command, RescheduleAppointment
 from contracts.events import AppointmentFact, CommandRefused, Evidence, Fact
-from contracts.refusals import Reason, Refusal
+from contracts.refusals import Reason
+from ops.replay.decide_again import facts_of, formerly, outcome_of
 from ops.replay.other_partitions import OtherPartitions, may_be_seen
-from ops.replay.zone_rules import decide_by_recorded_hours, without_promises
-from scheduling.decide import decide
+from ops.replay.zone_rules import without_promises
 from scheduling.evidence import evidence_of
 from scheduling.opening_hours import Interval
 from scheduling.slots import visit_at, with_buffers
@@ -25,24 +24,6 @@ from scheduling.state import Appointment, Book, Doctor, Status
 
 # Refusals that a constraint of the database may cause.
 OF_CONSTRAINTS = (Reason.SLOT_TAKEN, Reason.PATIENT_BUSY)
-
-
-def facts_of(book: Book, record: CommandRecord, hours: list[Fact] | None = None) -> list[Fact] | None:
-    """The facts of deciding the command, without promises; None if the book lacks data, or a bug raises an
-    error. `hours`: the recorded facts that tell whether the visit lay within the hours (`zone_rules`)."""
-    try:
-        outcome = _outcome(book, record, hours)
-    except Exception:
-        return None  # like the worker: a bug may raise anything
-    assert record.command is not None, "it was decided"
-    return [refused(record.command, outcome)] if isinstance(outcome, Refusal) else without_promises(outcome)
-
-
-def _outcome(book: Book, record: CommandRecord, hours: list[Fact] | None) -> list[Fact] | Refusal:
-    assert record.command is not None, "only commands are decided"
-    if hours is None:
-        return decide(book, record.command, record.at)
-    return decide_by_recorded_hours(book, record.command, hours, record.at)
 
 
 class CrossPartition:
@@ -75,7 +56,7 @@ class CrossPartition:
         are put into the book."""
         recorded = without_promises(recorded)
         if evidence is None:
-            return self._facts(self._book) == recorded or await self._is_plausible(recorded)
+            return self._decides(self._book, recorded) or await self._is_plausible(recorded)
         if self._gives(self._book, recorded, evidence):
             return True
         seen = await self._seen(evidence)
@@ -90,18 +71,22 @@ class CrossPartition:
             self._learn(recorded, left, named)
             return True
         # A conflict that only a constraint of the database found leaves no evidence.
-        first = recorded[0]
-        by_constraint = not seen and isinstance(first, CommandRefused) and first.reason in OF_CONSTRAINTS
+        by_constraint = not seen and getattr(recorded[0], "reason", None) in OF_CONSTRAINTS
         return by_constraint and await self._is_plausible(recorded)
 
     def _facts(self, book: Book) -> list[Fact] | None:
         return facts_of(book, self._record, self._hours)
 
+    def _decides(self, book: Book, recorded: list[Fact]) -> bool:
+        """True if this release, or an earlier one, gives the recorded facts with this book."""
+        facts = self._facts(book)
+        return recorded == facts or (facts is not None and recorded == formerly(book, self._command, facts))
+
     def _gives(self, book: Book, recorded: list[Fact], evidence: Evidence) -> bool:
         """True if deciding with this book gives the recorded facts and evidence."""
-        if self._facts(book) != recorded:
+        if not self._decides(book, recorded):
             return False
-        made = evidence_of(book, self._command, _outcome(book, self._record, self._hours))
+        made = evidence_of(book, self._command, outcome_of(book, self._record, self._hours))
         same_notice = made.change_notice_minutes == evidence.change_notice_minutes
         return same_notice and set(made.appointments) == set(evidence.appointments)
 
@@ -185,7 +170,7 @@ class CrossPartition:
             for doctors in await self._doctors_ever(named):
                 book = Book([*self._book.doctors.values(), *doctors], states.values())
                 decided = self._facts(book)
-                if decided == recorded or (
+                if self._decides(book, recorded) or (
                     decided
                     and _is_busy(recorded)
                     and _patient_was_checked(decided)
@@ -230,5 +215,5 @@ def _patient_was_checked(facts: list[Fact]) -> bool:
 
 
 def _order(appointment: Appointment) -> tuple[int, bool]:
-    # An outcome does not change the version.
+    # Earlier releases left the version as it was when they recorded an outcome.
     return appointment.version, appointment.status in (Status.COMPLETED, Status.NO_SHOW)

@@ -70,7 +70,7 @@ class OtherPartitions:
             CHANGES,
         )
         found = [from_row(row) for row in rows]
-        # An outcome does not change the version, and is the last change.
+        # Earlier releases left the version as it was when they recorded an outcome, the last change.
         found.sort(key=lambda change: (_version(change), isinstance(change.event.fact, OutcomeRecorded)))
         book, changes = Book(), defaultdict[UUID, list[Change]](list)
         for event, row in found:

@@ -11,7 +11,8 @@ from booking_worker.decide.decision_batch import context_of, event_id
 from booking_worker.recovery.recorded_event import Recorded
 from contracts.dead_letters import DeadLetterReason
 from contracts.events import CommandFailed, CommandRefused, Fact
-from ops.replay.cross_partition import CrossPartition, facts_of
+from ops.replay.cross_partition import CrossPartition
+from ops.replay.decide_again import facts_of
 from ops.replay.other_partitions import OtherPartitions
 from ops.replay.zone_rules import may_have_had_other_rules, promise_problem
 from scheduling.evolve import evolve

@@ -5,14 +5,16 @@ Slow and simple on purpose. Instants are UTC. An answer is `confirmed` or the re
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.book.practice import MINUTE, Doctor, Hours, Span, overlap
 
 CONFIRMED = "confirmed"
 STAFF = "staff"
 DAY = timedelta(days=1)
+OUTCOMES = ("completed", "no_show")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,13 @@ class Appointment:
     version: int = 1
     cancelled_by: str | None = None
     cancel_reason: str | None = None
+    time_zone: str = "UTC"
+
+    @property
+    def corrected_until(self) -> datetime:
+        """The end of the day after the visit's, in the doctor's zone when it was booked or moved."""
+        zone = ZoneInfo(self.time_zone)
+        return datetime.combine(self.visit[0].astimezone(zone).date() + 2 * DAY, time(), zone).astimezone(UTC)
 
 
 class Book:
@@ -96,7 +105,8 @@ class Book:
             return times
         if why := self._why_not(actor, patient, doctor, *times, now, moving=None):
             return why
-        self.appointments[id_] = Appointment(doctor, patient, code, *times, booked_at=now)
+        zone = self.doctors[doctor].time_zone
+        self.appointments[id_] = Appointment(doctor, patient, code, *times, booked_at=now, time_zone=zone)
         return CONFIRMED
 
     def reschedule(
@@ -114,7 +124,10 @@ class Book:
         if why := self._why_not(actor, before.patient, doctor, *times, now, moving=id_):
             return why
         visit, occupied = times
-        moved = replace(before, doctor=doctor, visit_type=code, visit=visit, occupied=occupied)
+        zone = self.doctors[doctor].time_zone
+        moved = replace(
+            before, doctor=doctor, visit_type=code, visit=visit, occupied=occupied, time_zone=zone
+        )
         self.appointments[id_] = replace(moved, version=before.version + 1)
         return CONFIRMED
 
@@ -128,11 +141,18 @@ class Book:
         return CONFIRMED
 
     def record_outcome(self, id_: str, outcome: str, now: datetime) -> str:
-        if why := self._why_not_change(STAFF, id_, now):
+        before = self.appointments.get(id_)
+        if before and before.status in OUTCOMES:
+            if before.status == outcome:
+                return CONFIRMED
+            if now >= before.corrected_until:
+                return "too_late_to_change"
+        elif why := self._why_not_change(STAFF, id_, now):
             return why
-        if now < self.appointments[id_].visit[0]:
+        assert before is not None, "else it is unknown"
+        if now < before.visit[0]:
             return "not_started"
-        self.appointments[id_] = replace(self.appointments[id_], status=outcome)
+        self.appointments[id_] = replace(before, status=outcome, version=before.version + 1)
         return CONFIRMED
 
     def free_slots(self, doctor: str, code: str, day: date, now: datetime) -> list[datetime]:

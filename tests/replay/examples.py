@@ -9,9 +9,11 @@ from contracts.commands import (
     BookAppointment,
     CancelAppointment,
     Command,
+    RecordOutcome,
     RegisterDoctor,
     RescheduleAppointment,
     SetWeeklyHours,
+    VisitOutcome,
     derived_id,
 )
 from contracts.doctors import Policy
@@ -58,6 +60,12 @@ def moved(booking: BookAppointment, doctor_id: UUID, starts_at: datetime) -> Res
     """Its move."""
     name = named(doctor_id)
     return RescheduleAppointment(**name, appointment_id=booking.appointment_id, starts_at=starts_at)
+
+
+def ended(booking: BookAppointment, outcome: VisitOutcome) -> RecordOutcome:
+    """Its outcome, or a correction of that."""
+    name = named(booking.doctor_id)
+    return RecordOutcome(**name, appointment_id=booking.appointment_id, outcome=outcome)
 
 
 def record_of(command: Command, at: datetime) -> Record:

@@ -65,6 +65,7 @@ class History:
         self._doctors = [self._id() for _ in range(doctors)]
         self._patients = [self._id() for _ in range(patients)]
         self._appointments: list[tuple[UUID, UUID]] = []
+        self._ended: list[tuple[UUID, UUID]] = []
         self._time_off: list[tuple[UUID, UUID]] = []
         self._sent: list[tuple[Command, Record]] = []
 
@@ -120,9 +121,13 @@ class History:
         return CancelAppointment(**self._name(doctor_id), appointment_id=appointment_id, reason="other")
 
     def _outcome(self) -> Command:
-        # Mostly of one that has begun; sometimes too early.
-        past = self._appointments[-300:-120]
-        appointment_id, doctor_id = self._chance.choice(past) if past else self._appointment()
+        # Mostly of one that has begun, sometimes too early, and often once more, which may correct it.
+        if self._ended and self._chance.random() < 0.4:
+            appointment_id, doctor_id = self._ended[-1]
+        else:
+            past = self._appointments[-300:-120]
+            appointment_id, doctor_id = self._chance.choice(past) if past else self._appointment()
+            self._ended.append((appointment_id, doctor_id))
         outcome = self._chance.choice(list(VisitOutcome))
         return RecordOutcome(**self._name(doctor_id), appointment_id=appointment_id, outcome=outcome)
 

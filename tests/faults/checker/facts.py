@@ -100,11 +100,12 @@ def _about_an_appointment(world: World, decision: Decision, command: Command) ->
     match command.type:
         case "CancelAppointment":
             by = {"cancelled_by": command.actor[0], "cancel_reason": data.get("reason")}
-            return "AppointmentCancelled", _after(data["appointment_id"], met, 1) | by
+            return "AppointmentCancelled", _after(data["appointment_id"], met) | by
         case "RecordOutcome":
-            after = _after(data["appointment_id"], met, 0)
+            after = _after(data["appointment_id"], met)
             kept = {name: after[name] for name in ("appointment_id", "doctor_id", "patient_id", "version")}
-            return "OutcomeRecorded", kept | {"outcome": data["outcome"]}
+            said = {"outcome": data["outcome"], "previous_status": met.status if met else None}
+            return "OutcomeRecorded", kept | said
     code = data.get("visit_type") or (met.visit_type if met else "")
     practice = world.practice(command.doctor, decision)
     kind = practice.doctor.visit_type(code) if practice else None
@@ -120,10 +121,10 @@ def _about_an_appointment(world: World, decision: Decision, command: Command) ->
         return "AppointmentBooked", booked
     previous: dict[str, Any] = {"doctor_id": met.doctor, "visit_type": met.visit_type}
     previous |= {"starts_at": met.visit[0], "ends_at": met.visit[1]}
-    return "AppointmentRescheduled", _after(data["appointment_id"], met, 1) | visit | {"previous": previous}
+    return "AppointmentRescheduled", _after(data["appointment_id"], met) | visit | {"previous": previous}
 
 
-def _after(id_: str, met: Appointment | None, later_by: int) -> dict[str, Any]:
+def _after(id_: str, met: Appointment | None) -> dict[str, Any]:
     if met is None:
         return {"appointment_id": id_, "doctor_id": None, "patient_id": None, "version": None}
     return {
@@ -135,7 +136,7 @@ def _after(id_: str, met: Appointment | None, later_by: int) -> dict[str, Any]:
         "ends_at": met.visit[1],
         "occupied_from": met.occupied[0],
         "occupied_until": met.occupied[1],
-        "version": met.version + later_by,
+        "version": met.version + 1,
     }
 
 
@@ -152,7 +153,7 @@ def _times(starts: datetime, kind: VisitType) -> dict[str, Any]:
 def _cancelled_by_time_off(world: World, decision: Decision, event: Event) -> tuple[str, dict[str, Any]]:
     id_ = event.data.get("appointment_id", "")
     by = {"cancelled_by": "clinic", "cancel_reason": "time_off"}
-    return "AppointmentCancelled", _after(id_, _met(world, decision, id_), 1) | by
+    return "AppointmentCancelled", _after(id_, _met(world, decision, id_)) | by
 
 
 def _met(world: World, decision: Decision, id_: str) -> Appointment | None:

@@ -5,7 +5,7 @@ Usually one; several where it depends on another partition's decisions of about 
 
 from datetime import datetime
 
-from tests.book.model import DAY, Appointment
+from tests.book.model import DAY, OUTCOMES, Appointment
 from tests.book.practice import MINUTE, Doctor, Span, VisitType, overlap
 from tests.faults.checker.messages import CONFIRMED, Command, Decision
 from tests.faults.checker.timelines import hours_of
@@ -66,6 +66,10 @@ def _change(world: World, decision: Decision, command: Command, met: Appointment
         return {"not_yours"}
     if command.type == "CancelAppointment" and met.status == "cancelled":
         return {NOTHING_CHANGED}
+    if command.type == "RecordOutcome" and met.status in OUTCOMES:
+        if command.data["outcome"] == met.status:
+            return {NOTHING_CHANGED}
+        return {CONFIRMED if command.at < met.corrected_until else "too_late_to_change"}
     if met.status != "booked":
         return {"not_booked"}
     if command.type == "RecordOutcome":

@@ -118,7 +118,7 @@ class Appointments:
                     if event.type in CHANGES_OF_AN_APPOINTMENT:
                         found[event.data["appointment_id"]].append((decision, event))
         for id_, events in found.items():
-            events.sort(key=lambda pair: (pair[1].data["version"], pair[1].type == "OutcomeRecorded"))
+            events.sort(key=lambda pair: pair[1].data["version"])
             self._check_versions(id_, [event for _, event in events])
             self.steps[id_] = list(_steps(events, doctors))
         self._taken_by_doctor: dict[tuple[str, date], list[Taken]] = defaultdict(list)
@@ -172,7 +172,7 @@ class Appointments:
                 self._taken_of[state.patient, state.doctor].append(taken)
 
     def _check_versions(self, id_: str, events: list[Event]) -> None:
-        versions = [event.data["version"] for event in events if event.type != "OutcomeRecorded"]
+        versions = [event.data["version"] for event in events]
         if versions != list(range(1, len(versions) + 1)) or events[0].type != "AppointmentBooked":
             text = f"appointment {id_} has the versions {versions}: {', '.join(map(str, events))}"
             self.findings.append(Finding("I5", text))
@@ -195,7 +195,7 @@ def _steps(events: list[tuple[Decision, Event]], doctors: Doctors) -> Iterator[S
                 cancel_reason=data["cancel_reason"],
             )
         else:
-            state = replace(state, status=data["outcome"])
+            state = replace(state, status=data["outcome"], version=data["version"])
         yield Step(decision, event, state)
 
 
@@ -214,6 +214,7 @@ def _placed(decision: Decision, event: Event, doctors: Doctors, before: Appointm
         occupied=(visit[0] - around[0] * MINUTE, visit[1] + around[1] * MINUTE),
         booked_at=before.booked_at if before else instant(data["decided_at"]),
         version=data["version"],
+        time_zone=practice.doctor.time_zone if practice else "UTC",
     )
 
 

@@ -1,4 +1,6 @@
-"""The outcome of a visit: recorded by staff, once, after it has begun."""
+"""The outcome of a visit: recorded by staff after it has begun, and corrected soon after."""
+
+from datetime import UTC, datetime
 
 from infra import clock
 from tests.clinic import Clinic
@@ -22,29 +24,59 @@ class TestAnOutcome:
             assert (resource["type"], resource["doctor_id"]) == ("RecordOutcome", doctor_id)
             assert resource["links"]["appointment"] == path
             after = await get(shared.http, path, patient.headers)
-            assert after == before | {"status": outcome, "version": after["version"]}
+            assert after == before | {"status": outcome, "version": before["version"] + 1}
             [event] = [data for type_, data in await events_of(shared, path) if type_ == "OutcomeRecorded"]
             assert (event["outcome"], event["patient_id"]) == (outcome, str(patient.id))
             listed = await get(shared.http, "/v1/appointments", patient.headers, status=outcome)
             assert listed["items"] == [after]
 
-    async def test_is_final(self, shared: Clinic) -> None:
+    async def test_ends_the_booking(self, shared: Clinic) -> None:
         doctor_id, patient = await shared.doctor(), await shared.patient()
         free = await shared.slots(doctor_id)
         path = await booked(shared, patient.headers, doctor_id, free[0])
         await into_the_past(shared, path)
-        done = await shared.confirmed("POST", f"{path}/outcome", shared.staff, {"outcome": "completed"})
+        body = {"outcome": "completed"}
+        done = await shared.confirmed("POST", f"{path}/outcome", shared.staff, body)
         noted = await get(shared.http, path, patient.headers)
 
-        for method, action, body in (
-            ("POST", "/outcome", {"outcome": "completed"}),
-            ("POST", "/outcome", {"outcome": "no_show"}),
+        for method, action, change in (
             ("POST", "/reschedule", {"starts_at": free[4]}),
             ("DELETE", "", None),
         ):
-            assert await shared.refused(method, path + action, shared.staff, body) == "not_booked"
+            assert await shared.refused(method, path + action, shared.staff, change) == "not_booked"
+        again = await shared.confirmed("POST", f"{path}/outcome", shared.staff, body)
+        assert again["command_id"] != done["command_id"]
         assert await get(shared.http, path, patient.headers) == noted
         assert await get(shared.http, done["links"]["self"], shared.staff) == done
+
+    async def test_is_corrected_until_the_end_of_the_day_after_the_visit(self, shared: Clinic) -> None:
+        doctor_id, patient = await shared.doctor(), await shared.patient()
+        first = (await shared.slots(doctor_id))[0]
+        path = await booked(shared, patient.headers, doctor_id, first)
+        days = (datetime.fromisoformat(first).astimezone(UTC) - clock.now()).days + 1
+        await into_the_past(shared, path, days)
+        outcome = f"{path}/outcome"
+        missed = {"outcome": "no_show", "expected_version": 1}
+        came = {"outcome": "completed", "expected_version": 2}
+        await shared.confirmed("POST", outcome, shared.staff, missed)
+
+        stale = {"outcome": "completed", "expected_version": 1}
+        assert await shared.refused("POST", outcome, shared.staff, stale) == "changed_meanwhile"
+        await shared.confirmed("POST", outcome, shared.staff, came)
+
+        read = await get(shared.http, path, patient.headers)
+        assert (read["status"], read["version"]) == ("completed", 3)
+        history = (await get(shared.http, f"{path}/history", shared.staff))["items"]
+        told = [
+            (entry["outcome"], entry["version"]) for entry in history if entry["event"] == "OutcomeRecorded"
+        ]
+        assert told == [("no_show", 2), ("completed", 3)]
+
+        await into_the_past(shared, path, days=2)
+        assert await shared.refused("POST", outcome, shared.staff, missed | {"expected_version": 3}) == (
+            "too_late_to_change"
+        )
+        assert (await get(shared.http, path, patient.headers))["status"] == "completed"
 
     async def test_of_a_cancelled_appointment_is_refused(self, shared: Clinic) -> None:
         doctor_id, patient = await shared.doctor(), await shared.patient()

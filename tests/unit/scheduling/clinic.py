@@ -174,13 +174,17 @@ def cancelled(
     )
 
 
-def ended(before: AppointmentFact, outcome: VisitOutcome = VisitOutcome.COMPLETED) -> OutcomeRecorded:
+def ended(
+    before: AppointmentFact | OutcomeRecorded, outcome: VisitOutcome = VisitOutcome.COMPLETED
+) -> OutcomeRecorded:
+    """The outcome of a visit, or a correction of that."""
     return OutcomeRecorded(
         appointment_id=before.appointment_id,
         doctor_id=before.doctor_id,
         patient_id=before.patient_id,
         outcome=outcome,
-        version=before.version,
+        version=before.version + 1,
+        previous_status=before.outcome if isinstance(before, OutcomeRecorded) else "booked",
     )
 
 

@@ -152,6 +152,7 @@ class Story(Topics):
         id_, before = _id(booked), self.shown[_id(booked)]
         names = ("doctor_id", "patient_id", "version")
         outcome = {"appointment_id": id_, "outcome": "completed", **{name: before[name] for name in names}}
+        outcome |= {"version": before["version"] + 1, "previous_status": "booked"}
         ask = Ask(STAFF, "POST", f"/v1/appointments/{id_}/outcome", {"outcome": "completed"})
         data = {"appointment_id": id_, "outcome": "completed"}
         facts = [("OutcomeRecorded", outcome)]

@@ -1,13 +1,12 @@
-"""Cancelling an appointment, and recording the outcome of a visit."""
+"""Cancelling an appointment."""
 
 import pytest
 
 from contracts.commands import Actor, ActorKind, VisitOutcome
 from contracts.doctors import Policy
-from contracts.events import CancelledBy, CommandConfirmed, Fact
+from contracts.events import CancelledBy, CommandConfirmed
 from contracts.refusals import Reason
-from scheduling.state import Status
-from tests.unit.scheduling.asked import book, cancel, record
+from tests.unit.scheduling.asked import book, cancel
 from tests.unit.scheduling.clinic import (
     APPOINTMENT,
     BY_OTHER_PATIENT,
@@ -134,36 +133,3 @@ def test_the_system_cancels_for_a_forgotten_patient_without_notice() -> None:
     clinic.when(cancel(by=system, asked_by=ActorKind.PATIENT), monday("09:59")).then(
         cancelled(BOOKED, CancelledBy.PATIENT)
     )
-
-
-@pytest.mark.parametrize("outcome", VisitOutcome)
-def test_staff_record_the_outcome(outcome: VisitOutcome) -> None:
-    noted = given(*CLINIC).when(record(outcome), monday("10:00"))
-
-    noted.then(ended(BOOKED, outcome))
-    assert noted.then_given().book.appointments[APPOINTMENT].status is Status(outcome)
-
-
-def test_not_before_it_begins() -> None:
-    given(*CLINIC).when(record(), monday("09:59")).then(Reason.NOT_STARTED)
-
-
-def test_time_that_a_missed_visit_does_not_use_can_be_booked() -> None:
-    after = given(*CLINIC).when(record(VisitOutcome.NO_SHOW), monday("10:20")).then_given()
-    asked = book(monday("10:30"), by=BY_STAFF, patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT)
-
-    after.when(asked, monday("10:21")).then(
-        booked(monday("10:30"), patient=OTHER_PATIENT, appointment=OTHER_APPOINTMENT)
-    )
-
-
-@pytest.mark.parametrize("gone", [cancelled(BOOKED), ended(BOOKED)], ids=["cancelled", "noted"])
-def test_only_once_and_only_for_a_booked_visit(gone: Fact) -> None:
-    given(*CLINIC, gone).when(record(), monday("11:00")).then(Reason.NOT_BOOKED)
-
-
-def test_the_outcome_keeps_the_version() -> None:
-    later = moved(BOOKED, booked(monday("11:00"), SURGERY))
-
-    given(*CLINIC, later).when(record(), monday("11:00")).then(ended(later))
-    assert ended(later).version == 2
