@@ -6,6 +6,7 @@ read while the log is unavailable. See `docs/decisions/0011-recorded-reads-and-c
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypedDict
@@ -102,19 +103,25 @@ class SecurityLog:
         doctor_id: UUID | None = None,
         appointment_id: UUID | None = None,
     ) -> None:
-        """Record soon that staff saw appointments: `patient_ids` has the patient of each."""
+        """Record soon that staff saw appointments: `patient_ids` has the patient of each.
+
+        One event, or several where one cannot name so many patients.
+        """
         if caller.kind is not ActorKind.STAFF:
             return
-        shown = list(patient_ids)
-        event = BookRead(
-            **event_context(request, caller),
-            view=view,
-            doctor_id=doctor_id,
-            appointment_id=appointment_id,
-            patient_ids=tuple(dict.fromkeys(shown))[:PATIENTS_MAX],
-            shown=len(shown),
-        )
-        self.offer(event)
+        times = Counter(patient_ids)
+        patients = list(times)
+        for first in range(0, max(len(patients), 1), PATIENTS_MAX):
+            named = patients[first : first + PATIENTS_MAX]
+            event = BookRead(
+                **event_context(request, caller),
+                view=view,
+                doctor_id=doctor_id,
+                appointment_id=appointment_id,
+                patient_ids=tuple(named),
+                shown=sum(times[patient] for patient in named),
+            )
+            self.offer(event)
 
     async def run(self) -> None:
         """Record offered events until cancelled."""

@@ -1,13 +1,13 @@
 -- appointment --
 SELECT * FROM booking.appointments WHERE id = $1
 
--- history --
+-- histories --
 -- The trail numbers the events of a partition as their sequences do.
-SELECT e.type, e.data, e.partition, e.sequence, a.hash
+SELECT e.subject, e.type, e.data, e.partition, e.sequence, a.hash
 FROM booking.events e
 LEFT JOIN audit.entries a ON a.chain = 'booking' AND a.partition = e.partition
     AND a.number = e.sequence AND a.occurred_at = e.decided_at AND a.command_id = e.command_id
-WHERE e.subject = $1 AND e.subject <> e.key
+WHERE e.subject = ANY($1) AND e.subject <> e.key
 ORDER BY e.decided_at, e.partition, e.sequence
 
 -- first_doctor --

@@ -1,6 +1,5 @@
 """Reads of appointments: one, a list, its history, its calendar entry."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +14,11 @@ from contracts.fields import Id
 from contracts.security import PatientRead
 from infra.queries import load_queries, where
 from ingress.audit.security_log import event_context
+from ingress.booking.history import histories
+from ingress.booking.reasons import with_reasons
 from ingress.booking.views import (
     AppointmentList,
     AppointmentView,
-    AuditPosition,
-    HistoryEntry,
     HistoryList,
     calendar_download,
     method,
@@ -63,7 +62,8 @@ async def get_appointment(request: Request, caller: Caller, appointment_id: Path
     app = resources(request)
     row = await find_appointment(app, caller, appointment_id)
     _offer_read(request, caller, "appointment", row)
-    return answer(AppointmentView.model_validate(dict(row)), ZoneInfo(app.settings.time_zone))
+    [shown] = await with_reasons(app, [row])
+    return answer(AppointmentView.model_validate(shown), ZoneInfo(app.settings.time_zone))
 
 
 @router.get(
@@ -117,7 +117,7 @@ async def list_appointments(
             patient_ids=(row["patient_id"] for row in rows),
             doctor_id=doctor_id,
         )
-    page = {"items": [dict(row) for row in rows], "next_cursor": next_cursor}
+    page = {"items": await with_reasons(app, rows), "next_cursor": next_cursor}
     return answer(AppointmentList.model_validate(page), zone)
 
 
@@ -132,9 +132,8 @@ async def get_history(request: Request, caller: Caller, appointment_id: PathId) 
     staff."""
     app = resources(request)
     _offer_read(request, caller, "history", await find_appointment(app, caller, appointment_id))
-    rows = await app.pool.fetch(_SQL["history"], str(appointment_id))
-    entries = [HistoryEntry.of(row["type"], json.loads(row["data"]), _audit_position(row)) for row in rows]
-    page = HistoryList(items=_in_order(entries), next_cursor=None)
+    found = await histories(app.pool, [appointment_id])
+    page = HistoryList(items=found.get(appointment_id, []), next_cursor=None)
     return answer(page, ZoneInfo(app.settings.time_zone))
 
 
@@ -178,22 +177,6 @@ async def find_appointment(app: Resources, caller: Actor, appointment_id: UUID) 
     if caller.kind is not ActorKind.STAFF and row["patient_id"] != caller.id:
         raise ForeignProblem(appointment_id)
     return row
-
-
-def _audit_position(row: asyncpg.Record) -> AuditPosition | None:
-    if row["hash"] is None:
-        return None  # the auditor has not come to it yet
-    return AuditPosition(partition=row["partition"], number=row["sequence"], hash=row["hash"].hex())
-
-
-def _in_order(by_time: list[HistoryEntry]) -> list[HistoryEntry]:
-    # Its events may be in the partitions of several doctors, whose brokers' clocks differ a little: so the
-    # version orders them. An event that changed nothing has no version and stays where its time puts it.
-    reached, keyed = 0, []
-    for entry in by_time:
-        reached = max(reached, entry.version or 0)
-        keyed.append((entry.version or reached, entry))
-    return [entry for _, entry in sorted(keyed, key=lambda pair: pair[0])]
 
 
 def _patient_filter(caller: Actor, wanted: UUID | None) -> UUID | None:

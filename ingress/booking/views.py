@@ -55,6 +55,7 @@ class AppointmentView(VisitView):
     booked_at: ZonedInstant
     cancelled_by: OrNewer[CancelledBy] | None
     cancel_reason: str | None
+    reason: str | None = Field(description="what the patient wrote; gone when the patient is forgotten")
 
 
 class AppointmentList(View):

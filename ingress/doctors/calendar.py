@@ -12,6 +12,7 @@ from contracts.fields import Date
 from infra import clock
 from infra.queries import load_queries
 from ingress.availability.routes import SlotView, check_period
+from ingress.booking.reasons import with_reasons
 from ingress.booking.views import AppointmentView
 from ingress.doctors.reads import find_doctor
 from ingress.http.auth import AuthenticatedRoute, Staff
@@ -88,7 +89,7 @@ async def get_calendar(
         time_zone=doctor.time_zone,
         appointments=[
             CalendarAppointment(**row, outside_hours=_is_outside_hours(doctor, appointment))
-            for row, appointment in zip(rows, nearby, strict=True)
+            for row, appointment in zip(await with_reasons(app, rows), nearby, strict=True)
             if appointment.visit.overlaps(period)
         ],
         time_off=_time_off(app, doctor, period),

@@ -23,25 +23,15 @@ from ingress.doctors.calendar import CalendarView
 from ingress.doctors.reads import DoctorList, DoctorView, ScheduleView
 from ingress.doctors.routes import RegisterBody, ScheduleBody, UpdateBody
 from ingress.doctors.time_off import TimeOffBody
-from ingress.openapi.login_examples import LOGIN, PASSKEY, SOME_ID, example
+from ingress.openapi import patient_examples
+from ingress.openapi.login_examples import LOGIN, SOME_ID, example
 from ingress.pages.clinic import ClinicView
-from ingress.patients.export import MyDataView
-from ingress.patients.profile import (
-    OwnProfileChange,
-    PatientBody,
-    PatientList,
-    PatientLookup,
-    PatientSearch,
-    PatientView,
-    ProfileChange,
-)
 
 Json = dict[str, Any]
 
 DOCTOR_ID = "d3f7b18e-882c-5623-90b3-0265bbc72db2"
 OTHER_DOCTOR_ID = "327dc387-d00b-5b72-ad3d-eaafed337df1"
 APPOINTMENT_ID = "80b4939e-9a4c-5bce-b61f-276ce26bd75e"
-PATIENT_EMAIL = "ada.keller@example.com"
 VISIT_MINUTES = 30
 
 CHECKUP = {"code": "checkup", "name": "Check-up", "minutes": VISIT_MINUTES}
@@ -78,16 +68,6 @@ PATH_PARAMETERS = {
 }
 """Descriptions of those that mean the same wherever they are."""
 FEED_URL = "https://clinic.example.org/v1/feeds/6KvJ0mZl3n1ZB2xqkXw7yQm2c5m9m4y8J0q1Zr3uTtE.ics"
-PATIENT = {
-    "id": SOME_ID,
-    "email": PATIENT_EMAIL,
-    "name": "Ada Keller",
-    "phone": "+49301234567",
-    "language": "en",
-    "channel": "mail",
-    "reminders": True,
-    "created_at": "2026-11-25T09:00:00+01:00",
-}
 CLINIC = {
     "name": "Clinic",
     "phone": "+49 30 555 0100",
@@ -108,7 +88,7 @@ def parameters(monday: date) -> Json:
         "time_off_id": SOME_ID,
         "visit_type": "checkup",
         "specialty": "General practice",
-        "email": PATIENT_EMAIL,
+        "email": patient_examples.EMAIL,
         "from": monday.isoformat(),
         "to": (monday + timedelta(days=4)).isoformat(),
         "after": f"{monday.isoformat()}T12:00:00+01:00",
@@ -133,6 +113,7 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         "booked_at": at(-7, 9),
         "cancelled_by": None,
         "cancel_reason": None,
+        "reason": "A cough that does not go away.",
     }
     slot = {"starts_at": booked["starts_at"], "ends_at": booked["ends_at"]}
     days = [{"date": str(monday + timedelta(days=1)), "slots": [slot]}]
@@ -181,14 +162,6 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         UpdateBody: example({"specialty": "General practice", "policy": {"max_active_per_patient": 4}}),
         ScheduleBody: example({"hours": HOURS}),
         TimeOffBody: example(time_off | {"note": "Conference"}),
-        PatientBody: example({"email": "new.patient@example.com", "name": "Nora Patient", "language": "de"}),
-        PatientSearch: example({"email": PATIENT_EMAIL}),
-        PatientLookup: example({"ids": [SOME_ID]}),
-        OwnProfileChange: example({"name": "Ada Keller", "reminders": False}),
-        ProfileChange: {
-            "text messages": {"value": {"phone": "+49301234567", "channel": "sms"}},
-            "no more reminders": {"value": {"reminders": False}},
-        },
         CommandResource: _commands(at(-7, 9)),
         AppointmentView: example(booked),
         AppointmentList: _page(booked),
@@ -200,24 +173,10 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         FirstFreeList: example({"items": [{"doctor": DOCTOR, "visit_type": "checkup", "slots": [slot]}]}),
         ClinicView: example(CLINIC),
         CalendarView: example(calendar),
-        PatientView: example(PATIENT),
-        MyDataView: example(
-            {
-                "exported_at": at(-7, 9),
-                "patient": PATIENT,
-                "appointments": [booked | {"reason": "a knee that hurts"}],
-                "logins": [{"methods": ["otp"], "begun_at": at(-7, 8), "used_at": at(-7, 9)}],
-                "passkeys": [PASSKEY],
-                "calendar_link_made_at": None,
-                "seen_by_staff": [
-                    {"at": at(-7, 9), "action": "BookRead", "view": "calendar", "staff_id": SOME_ID}
-                ],
-            }
-        ),
-        PatientList: _page(PATIENT),
         CalendarLinkView: example({"made_at": at(-7, 9)}),
         MadeCalendarLinkView: example({"url": FEED_URL, "made_at": at(-7, 9)}),
         **LOGIN,
+        **patient_examples.patient_examples(booked, history),
     }
     return {model.__name__: shown for model, shown in by_model.items()}
 

@@ -1,22 +1,24 @@
 """`GET /v1/me/export`: all that is kept about a patient, and who saw it (GDPR, articles 15 and 20)."""
 
+import json
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import asyncpg
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from contracts.commands import Actor
 from contracts.security import PersonalDataExported
 from infra import clock
-from infra.crypto.sealing import DataKey
 from infra.queries import load_queries
 from ingress.audit.security_log import event_context
-from ingress.booking.views import AppointmentView
+from ingress.booking.history import histories
+from ingress.booking.reasons import with_reasons
+from ingress.booking.views import AppointmentView, HistoryEntry
 from ingress.http.auth import AuthenticatedRoute, OnlyPatient
-from ingress.http.problems import Code, not_found
+from ingress.http.problems import Code
 from ingress.http.views import View, ZonedInstant, answer
 from ingress.login.passkeys.bodies import PasskeyView
 from ingress.openapi.responses import answers
@@ -24,10 +26,7 @@ from ingress.patients.profile import PatientView
 from ingress.patients.routes import found
 from ingress.resources import Resources, resources
 from storage.login.calendar_links import Owner, OwnerKind
-from storage.patients import REASON
 
-APPOINTMENTS_MAX = 10_000
-SEEN_MAX = 10_000
 FILE_NAME = "my-data.json"
 
 _SQL = load_queries(Path(__file__).with_suffix(".sql"))
@@ -36,9 +35,21 @@ router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
 
 
 class OwnAppointmentView(AppointmentView):
-    """An appointment of the patient's own, with the reason that was given for it."""
+    """An appointment of the patient's own, with all that happened to it."""
 
-    reason: str | None
+    history: list[HistoryEntry]
+
+
+class NotificationView(View):
+    """A mail or text message to the patient, planned or sent. What it said is not kept."""
+
+    kind: str
+    appointment_id: UUID | None
+    version: int | None = Field(description="the appointment's, as it told it")
+    channel: str | None
+    state: str
+    dated: ZonedInstant
+    finished_at: ZonedInstant | None
 
 
 class LoginView(View):
@@ -47,6 +58,18 @@ class LoginView(View):
     methods: list[str]
     begun_at: ZonedInstant
     used_at: ZonedInstant
+
+
+class OwnEntryView(View):
+    """An entry of the audit trail about what the patient did, or the clinic by itself for the patient."""
+
+    at: ZonedInstant
+    action: str
+    chain: str
+    partition: int
+    number: int
+    hash: str
+    content: dict[str, Any] = Field(description="the entry, as the hash covers it")
 
 
 class SeenView(View):
@@ -64,9 +87,13 @@ class MyDataView(View):
     exported_at: ZonedInstant
     patient: PatientView
     appointments: list[OwnAppointmentView]
+    notifications: list[NotificationView]
     logins: list[LoginView]
     passkeys: list[PasskeyView]
     calendar_link_made_at: ZonedInstant | None = Field(description="its address is not kept")
+    own_entries: list[OwnEntryView] = Field(
+        description="the latest first; from the audit trail, seconds behind"
+    )
     seen_by_staff: list[SeenView] = Field(
         description="the latest first; from the audit trail, seconds behind"
     )
@@ -79,39 +106,57 @@ class MyDataView(View):
     responses=answers(Code.STEP_UP_REQUIRED, Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE),
 )
 async def export_me(request: Request, caller: OnlyPatient) -> Response:
-    """Patients only. The profile, all appointments with their reasons, logins, passkeys and calendar link,
-    and which members of staff saw or changed something. As a file.
+    """Patients only. The profile, all appointments with their reasons and histories, notifications, logins,
+    passkeys and calendar link, what the patient did, and which members of staff saw or changed something. As
+    a file.
 
     Recorded in the security log. Needs a login of the last 5 minutes.
     """
     app = resources(request)
     known = await found(app, caller.id)
-    data_key = await app.patients.data_key(caller.id)
-    if data_key is None:
-        raise not_found()  # forgotten this moment
     await app.security.record(PersonalDataExported(**event_context(request, caller), patient_id=caller.id))
-    appointments = await app.pool.fetch(_SQL["appointments"], caller.id, APPOINTMENTS_MAX)
     view = MyDataView(
         exported_at=clock.now(),
         patient=PatientView.of(known),
-        appointments=[_appointment(row, data_key) for row in appointments],
+        appointments=await _appointments(app, caller),
+        notifications=[
+            NotificationView.model_validate(row)
+            for row in await app.pool.fetch(_SQL["notifications"], caller.id)
+        ],
         logins=[LoginView.model_validate(session) for session in await app.sessions.of(caller.id)],
         calendar_link_made_at=await app.calendar_links.made_at(Owner(OwnerKind.PATIENT, caller.id)),
         passkeys=[PasskeyView.model_validate(passkey) for passkey in await app.passkeys.of(caller)],
+        own_entries=await _own_entries(app, caller),
         seen_by_staff=await _seen(app, caller),
     )
     headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
     return answer(view, ZoneInfo(app.settings.time_zone), headers=headers)
 
 
-def _appointment(row: asyncpg.Record, data_key: DataKey) -> OwnAppointmentView:
-    sealed = row["reason"]
-    reason = None if sealed is None else data_key.open_text(sealed, REASON, row["id"])
-    return OwnAppointmentView.model_validate({**row, "reason": reason})
+async def _appointments(app: Resources, caller: Actor) -> list[OwnAppointmentView]:
+    rows = await with_reasons(app, await app.pool.fetch(_SQL["appointments"], caller.id))
+    found = await histories(app.pool, [row["id"] for row in rows])
+    return [OwnAppointmentView.model_validate(row | {"history": found.get(row["id"], [])}) for row in rows]
+
+
+async def _own_entries(app: Resources, caller: Actor) -> list[OwnEntryView]:
+    rows = await app.pool.fetch(_SQL["own_entries"], caller.id)
+    return [
+        OwnEntryView(
+            at=row["occurred_at"],
+            action=row["action"],
+            chain=row["chain"],
+            partition=row["partition"],
+            number=row["number"],
+            hash=row["hash"].hex(),
+            content=json.loads(row["content"]),
+        )
+        for row in rows
+    ]
 
 
 async def _seen(app: Resources, caller: Actor) -> list[SeenView]:
-    rows = await app.pool.fetch(_SQL["seen_by_staff"], caller.id, SEEN_MAX)
+    rows = await app.pool.fetch(_SQL["seen_by_staff"], caller.id)
     return [
         SeenView(at=row["occurred_at"], action=row["action"], view=row["view"], staff_id=row["actor_id"])
         for row in rows

@@ -473,6 +473,8 @@ export interface components {
             cancelled_by: string | null;
             /** Cancel Reason */
             cancel_reason: string | null;
+            /** Reason */
+            reason: string | null;
         };
         /** AssertedBody */
         AssertedBody: {
@@ -800,14 +802,38 @@ export interface components {
             patient: components["schemas"]["PatientView"];
             /** Appointments */
             appointments: components["schemas"]["OwnAppointmentView"][];
+            /** Notifications */
+            notifications: components["schemas"]["NotificationView"][];
             /** Logins */
             logins: components["schemas"]["LoginView"][];
             /** Passkeys */
             passkeys: components["schemas"]["PasskeyView"][];
             /** Calendar Link Made At */
             calendar_link_made_at: string | null;
+            /** Own Entries */
+            own_entries: components["schemas"]["OwnEntryView"][];
             /** Seen By Staff */
             seen_by_staff: components["schemas"]["SeenView"][];
+        };
+        /** NotificationView */
+        NotificationView: {
+            /** Kind */
+            kind: string;
+            /** Appointment Id */
+            appointment_id: string | null;
+            /** Version */
+            version: number | null;
+            /** Channel */
+            channel: string | null;
+            /** State */
+            state: string;
+            /**
+             * Dated
+             * Format: date-time
+             */
+            dated: string;
+            /** Finished At */
+            finished_at: string | null;
         };
         /** OwnAppointmentView */
         OwnAppointmentView: {
@@ -853,6 +879,30 @@ export interface components {
             cancel_reason: string | null;
             /** Reason */
             reason: string | null;
+            /** History */
+            history: components["schemas"]["HistoryEntry"][];
+        };
+        /** OwnEntryView */
+        OwnEntryView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Action */
+            action: string;
+            /** Chain */
+            chain: string;
+            /** Partition */
+            partition: number;
+            /** Number */
+            number: number;
+            /** Hash */
+            hash: string;
+            /** Content */
+            content: {
+                [key: string]: unknown;
+            };
         };
         /** OwnProfileChange */
         OwnProfileChange: {

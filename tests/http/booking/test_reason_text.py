@@ -1,5 +1,6 @@
 """Free text of patients: encrypted before it leaves the ingress."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,7 +9,8 @@ from contracts.topics import COMMANDS_TOPIC, EVENTS_TOPIC
 from infra.keys import Keys
 from storage.patients import REASON
 from tests.clinic import Clinic, data, records
-from tests.http.asking import book, booking, cancel
+from tests.http.asking import book, booked, booking, cancel, get, problem
+from tests.http.people import forget
 from tests.waiting import until_async
 
 REASON_TEXT = "It hurts since Monday, behind the left knee"
@@ -61,3 +63,27 @@ async def test_the_reason_for_a_visit_is_readable_only_with_the_patients_key(
     stored = await clinic.postgres.fetch("SELECT a::text AS row FROM booking.appointments a")
     assert not [row for row in stored if some_words in row["row"]]
     assert some_words not in caplog.text + "".join(capfd.readouterr())
+
+
+async def test_owner_and_staff_read_the_reason_until_the_patient_is_forgotten(clinic: Clinic) -> None:
+    doctor_id, patient = await clinic.doctor(), await clinic.patient()
+    free = await clinic.slots(doctor_id)
+    path = await booked(clinic, patient.headers, doctor_id, free[0], reason=REASON_TEXT)
+    without = await booked(clinic, patient.headers, doctor_id, free[4])
+
+    async def read(who: Any) -> list[str | None]:
+        listed = await get(clinic.http, "/v1/appointments", who, patient_id=str(patient.id))
+        found = [await get(clinic.http, each, who) for each in (path, without)]
+        assert listed["items"] == found
+        return [appointment["reason"] for appointment in found]
+
+    assert await read(patient.headers) == await read(clinic.staff) == [REASON_TEXT, None]
+    problem(await clinic.http.get(path, headers=(await clinic.patient()).headers), 404, "not_found")
+    day = free[0][:10]
+    shown = await get(
+        clinic.http, f"/v1/doctors/{doctor_id}/calendar", clinic.staff, **{"from": day, "to": day}
+    )
+    assert [appointment["reason"] for appointment in shown["appointments"]] == [REASON_TEXT, None]
+
+    await forget(clinic, patient)
+    assert await read(clinic.staff) == [None, None]
