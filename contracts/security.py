@@ -30,6 +30,7 @@ class ProfileField(StrEnum):
     EMAIL = "email"
     NAME = "name"
     PHONE = "phone"
+    BIRTH_DATE = "birth_date"
     LANGUAGE = "language"
     CHANNEL = "channel"
     REMINDERS = "reminders"

@@ -6,7 +6,7 @@ wraps the patients' data keys is not derived from it (`infra.crypto.epochs`), ex
 
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.receipt import Receipt
 from infra import clock
+from infra.crypto import blind_indexes
 from infra.crypto.epochs import FORMER_EPOCH, Epochs
 from infra.crypto.sealing import (
     KEY_BYTES,
@@ -128,16 +129,25 @@ class Keys:
         Raises:
             MisconfiguredError: the epoch's key does not exist.
         """
-        return hmac.digest(self._addresses_secret(epoch), address.encode(), "sha256")
+        return blind_indexes.address_index(self._addresses_secret(epoch), address)
 
     def address_indexes(self, addresses: Iterable[str]) -> set[bytes]:
         """All indexes by which these addresses may be found at present."""
+        secrets = self._addresses_secrets()
+        return {blind_indexes.address_index(secret, address) for secret in secrets for address in addresses}
+
+    def search_terms(self, terms: Iterable[str], epoch: int) -> list[int]:
+        """Terms of a patient (`storage.search_terms`) as they are stored. They go with their epoch."""
+        return sorted(blind_indexes.search_terms(self._addresses_secret(epoch), terms))
+
+    def all_search_terms(self, terms: Collection[str]) -> list[int]:
+        """All that stands for these terms at present."""
+        found = (blind_indexes.search_terms(secret, terms) for secret in self._addresses_secrets())
+        return sorted(set().union(*found))
+
+    def _addresses_secrets(self) -> list[bytes]:
         secrets = [epoch.addresses for epoch in self._epochs.all()]
-        if FORMER_ADDRESSES in self._secrets:
-            secrets.append(self._secrets[FORMER_ADDRESSES])
-        return {
-            hmac.digest(secret, address.encode(), "sha256") for secret in secrets for address in addresses
-        }
+        return [*secrets, *filter(None, [self._secrets.get(FORMER_ADDRESSES)])]
 
     def _addresses_secret(self, epoch: int) -> bytes:
         if epoch == FORMER_EPOCH:

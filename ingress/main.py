@@ -39,6 +39,7 @@ from ingress.login.revoked import Revoked
 from ingress.pages.clinic import clinic_view
 from ingress.pages.files import Pages
 from ingress.patients.forgetting import Forgetting
+from ingress.patients.indexing import index_patients
 from ingress.patients.retention import Retention
 from ingress.request_limits.budgets import RequestLimits
 from ingress.resources import Resources
@@ -46,6 +47,7 @@ from storage.login.calendar_links import CalendarLinks
 from storage.login.passkeys import Passkeys
 from storage.login.sessions import Sessions
 from storage.login.staff import StaffLogins
+from storage.patient_finder import PatientFinder
 from storage.patients import Patients
 from storage.zone_data import warn_of_other_zone_data
 
@@ -118,6 +120,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
                 security.run(),
                 forgetting.run(),
                 retention.run(),
+                index_patients(PatientFinder(jobs_pool, keys)),
                 revoked.run(),
                 request_limits.run(),
                 signing_keys.watch(settings.signing_key_file),
@@ -143,6 +146,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             challenges=Challenges(settings, redis, producer, keys, service),
             login_limits=LoginLimits(settings, redis),
             patients=patients,
+            patient_finder=PatientFinder(pool, keys),
             passkeys=Passkeys(pool, keys, patients),
             calendar_links=CalendarLinks(pool),
             passkey_challenges=PasskeyChallenges(settings, redis, keys),

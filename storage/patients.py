@@ -4,32 +4,28 @@ import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 
 from infra import clock
 from infra.batcher import Coalesced
-from infra.crypto.sealing import Column, DataKey
+from infra.crypto.sealing import KEY_ID_BYTES, NONCE_BYTES, VERSION, Column, DataKey
 from infra.errors import ClinicError, TransientError
 from infra.keys import Keys, epoch_of
+from infra.queries import load_queries
 from storage import mail_address
 from storage.profiles import Language, Profile, open_profile, seal_profile
+from storage.search_terms import terms_of
 
 REASON = Column("booking.appointments", "reason", "reason")
 FORGOTTEN = "patient_forgotten"
 """Names events and commands that come of a forgetting: theirs are the same ids each time."""
 
-_FORGET = """
-WITH forgotten AS (
-    UPDATE people.patients
-    SET address_index = NULL, data_key = NULL, key_epoch = NULL, profile = NULL, forgotten_at = $2
-    WHERE id = $1 AND forgotten_at IS NULL
-    RETURNING id
-)
-INSERT INTO people.forgettings (patient_id, requested_at, traceparent, log_ends)
-SELECT id, $4, $3, '{}' FROM forgotten
-"""
+MARK_BYTES = len(VERSION) + KEY_ID_BYTES + NONCE_BYTES
+
+_SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +78,18 @@ class Patients:
             return None
         data_key, wrapped = self._keys.new_data_key(patient_id)
         epoch = epoch_of(wrapped)
+        sealed = seal_profile(data_key, patient_id, profile)
         try:
             inserted: UUID | None = await self._pool.fetchval(
-                """
-                INSERT INTO people.patients (id, address_index, data_key, key_epoch, profile, created_at)
-                VALUES ($1, $2, $3, $4, $5, $6)
-                ON CONFLICT (address_index) DO NOTHING
-                RETURNING id
-                """,
+                _SQL["add"],
                 patient_id,
                 self._address_index(profile.email, epoch),
                 wrapped,
                 epoch,
-                seal_profile(data_key, patient_id, profile),
+                sealed,
                 clock.now(),
+                self._keys.search_terms(terms_of(profile), epoch),
+                made_of(wrapped, sealed),
             )
         except asyncpg.ForeignKeyViolationError:
             raise TransientError("the storage key is being replaced, or is not registered yet") from None
@@ -171,13 +165,16 @@ class Patients:
             if row is None or known is None:
                 return None
             profile = changed(known.profile)
-            data_key = self._keys.unwrap(patient_id, row["data_key"])
+            epoch = epoch_of(row["data_key"])
+            sealed = seal_profile(self._keys.unwrap(patient_id, row["data_key"]), patient_id, profile)
             try:
                 await connection.execute(
-                    "UPDATE people.patients SET profile = $2, address_index = $3 WHERE id = $1",
+                    _SQL["change"],
                     patient_id,
-                    seal_profile(data_key, patient_id, profile),
-                    self._address_index(profile.email, epoch_of(row["data_key"])),
+                    sealed,
+                    self._address_index(profile.email, epoch),
+                    self._keys.search_terms(terms_of(profile), epoch),
+                    made_of(row["data_key"], sealed),
                 )
             except asyncpg.UniqueViolationError:
                 raise AddressTakenError from None
@@ -200,7 +197,7 @@ class Patients:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             now = clock.now()
-            await connection.execute(_FORGET, patient_id, at or now, traceparent, now)
+            await connection.execute(_SQL["forget"], patient_id, at or now, traceparent, now)
             # Statements of their own: they see what was added while the first waited for the patient's row.
             await connection.execute("DELETE FROM login.passkeys WHERE person_id = $1", patient_id)
             await connection.execute("DELETE FROM login.calendar_links WHERE owner_id = $1", patient_id)
@@ -226,7 +223,18 @@ class Patients:
         return {row["id"]: row["data_key"] for row in rows}
 
     def _opened(self, row: asyncpg.Record | None) -> Registered | None:
-        if row is None:
-            return None
-        data_key = self._keys.unwrap(row["id"], row["data_key"])
-        return Registered(row["id"], open_profile(data_key, row["id"], row["profile"]), row["created_at"])
+        return None if row is None else opened(self._keys, row)
+
+
+def opened(keys: Keys, row: asyncpg.Record) -> Registered:
+    """The patient of a row, who is not forgotten."""
+    data_key = keys.unwrap(row["id"], row["data_key"])
+    return Registered(row["id"], open_profile(data_key, row["id"], row["profile"]), row["created_at"])
+
+
+def made_of(wrapped: bytes, sealed: bytes) -> bytes:
+    """The mark of the data key and the profile that a patient's search terms were made of.
+
+    It begins as they do: with their keys' ids and nonces, which no other one has.
+    """
+    return wrapped[:MARK_BYTES] + sealed[:MARK_BYTES]

@@ -21,8 +21,8 @@ class Profile:
     """A patient's name, contact details and preferences.
 
     `phone` is E.164, except in profiles from before that was required. `undone_at` (RFC 3339): when a change
-    of contact details was undone last. Every field but `email` has a default, and so must every new field:
-    stored profiles lack it.
+    of contact details was undone last. `birth_date` is a date of ISO 8601. Every field but `email` has a
+    default, and so must every new field: stored profiles lack it.
     """
 
     email: str
@@ -32,6 +32,7 @@ class Profile:
     channel: Channel = "mail"
     reminders: bool = True
     undone_at: str | None = None
+    birth_date: str | None = None
 
     @property
     def usable_channel(self) -> Channel:

@@ -2,22 +2,36 @@
 
 import re
 from dataclasses import asdict, replace
+from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, Strict, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, StrictBool
 from pydantic_core import PydanticCustomError
 
-from contracts.fields import Id, SingleLineText, StrictModel
+from contracts.fields import Date, Id, SingleLineText, StrictModel
 from contracts.security import PATIENTS_MAX
+from infra import clock
 from infra.settings import Settings
 from ingress.http.problems import invalid
 from ingress.http.views import View, ZonedInstant
 from storage import mail_address
 from storage.patients import Registered
 from storage.profiles import E164, Channel, Language, Profile
+from storage.search_terms import Sought
 
-NULLABLE_FIELDS = ("name", "phone")
+NULLABLE_FIELDS = ("name", "phone", "birth_date")
+SEARCH_LIMIT = 50
+
+
+def _without_separators(value: Any) -> Any:
+    return re.sub(r"[ ()/.-]", "", value) if isinstance(value, str) else value
+
+
+def _not_to_come(value: date) -> date:
+    if value > clock.now().date() + timedelta(days=1):  # it is tomorrow already in some zones
+        raise PydanticCustomError("birth_date", "Must not be in the future")
+    return value
 
 
 def _address(value: str) -> str:
@@ -46,6 +60,8 @@ SearchedEmail = Annotated[
 ]
 """Any address: patients of earlier releases may have one that cannot be written to."""
 Phone = Annotated[str, Strict(), Field(pattern=E164)]
+SearchedPhone = Annotated[Phone, BeforeValidator(_without_separators)]
+BirthDate = Annotated[Date, AfterValidator(_not_to_come), PlainSerializer(date.isoformat)]
 
 
 class PatientBody(StrictModel):
@@ -54,6 +70,7 @@ class PatientBody(StrictModel):
     email: Email
     name: SingleLineText | None = None
     phone: Phone | None = None
+    birth_date: BirthDate | None = None
     language: Language | None = None
     channel: Channel = "mail"
     reminders: StrictBool = True
@@ -70,9 +87,27 @@ class PatientBody(StrictModel):
 
 
 class PatientSearch(StrictModel):
-    """Whom to search for."""
+    """Whom to search for: whoever has all that is given.
 
-    email: SearchedEmail
+    `name` is the beginnings of words, of three letters or more, in any order. `cursor`: to go on.
+    """
+
+    email: SearchedEmail | None = None
+    phone: SearchedPhone | None = None
+    birth_date: BirthDate | None = None
+    name: SingleLineText | None = None
+    cursor: Annotated[str, Strict(), Field(max_length=200)] | None = None
+
+    def sought(self) -> Sought:
+        """What the patients must have.
+
+        Raises:
+            Problem: 422, nothing.
+        """
+        given = self.model_dump(exclude={"cursor"}, exclude_none=True)
+        if not given:
+            raise invalid("", "missing", "At least one of email, phone, birth_date and name is required.")
+        return Sought(**given)
 
 
 class PatientLookup(StrictModel):
@@ -82,9 +117,10 @@ class PatientLookup(StrictModel):
 
 
 class OwnProfileChange(StrictModel):
-    """Fields of my own to change; omitted fields stay the same. Null removes a name."""
+    """Fields of my own to change; omitted fields stay the same. Null removes a name or date of birth."""
 
     name: SingleLineText | None = None
+    birth_date: BirthDate | None = None
     language: Language | None = None
     channel: Channel | None = None
     reminders: StrictBool | None = None
@@ -107,7 +143,7 @@ class OwnProfileChange(StrictModel):
 
 
 class ProfileChange(OwnProfileChange):
-    """Fields to change; omitted fields stay the same. Null removes a name or a phone number."""
+    """Fields to change; omitted fields stay the same. Null removes a name, date of birth or phone number."""
 
     email: Email | None = None
     phone: Phone | None = None
@@ -126,6 +162,7 @@ class PatientView(View):
     email: str
     name: str | None
     phone: str | None
+    birth_date: Date | None
     language: Language
     channel: Channel
     reminders: bool

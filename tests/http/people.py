@@ -18,7 +18,7 @@ NO_PHONES = [
     "+" + "1" * 16,
     "+49301234567\n",
 ]
-FIELDS = ["id", "email", "name", "phone", "language", "channel", "reminders", "created_at"]
+FIELDS = ["id", "email", "name", "phone", "birth_date", "language", "channel", "reminders", "created_at"]
 
 
 def new_address() -> str:

@@ -18,6 +18,7 @@ from ingress.commands.fingerprints import fingerprints
 from ops.embedded import EmbeddedStack
 from ops.keys.storage import GRACE, UNREADABLE_AFTER_DAYS_MAX, overdue, rotate_storage
 from storage import mail_address
+from storage.patient_finder import PatientFinder
 from storage.patients import REASON
 from storage.profiles import open_profile
 from tests.clinic import Clinic, Patient
@@ -115,6 +116,10 @@ async def test_nothing_is_recovered_from_files_and_backups(
     known = await get(own.http, "/v1/me", living.patient.headers)
     assert (known["name"], known["email"]) == (NAME, living.email)
     assert (await register(own, living.email, 200))["id"] == str(living.patient.id)
+    for _ in range(2):  # before and after their search terms are made by the new key
+        searched = await own.http.post("/v1/patients/search", headers=own.staff, json={"name": NAME})
+        assert [patient["id"] for patient in searched.json()["items"]] == [str(living.patient.id)]
+        await PatientFinder(own.postgres, Keys.load(own.settings)).index(1_000)
     repeated = await book(own, living.patient, living.body, key="visit")
     assert repeated.headers["idempotency-replayed"] == "true"
 

@@ -908,6 +908,8 @@ export interface components {
         OwnProfileChange: {
             /** Name */
             name?: string | null;
+            /** Birth Date */
+            birth_date?: string | null;
             /** Language */
             language?: ("en" | "de") | null;
             /** Channel */
@@ -993,6 +995,8 @@ export interface components {
             name: string | null;
             /** Phone */
             phone: string | null;
+            /** Birth Date */
+            birth_date: string | null;
             /**
              * Language
              * @enum {string}

@@ -127,7 +127,7 @@ class TestAPatient:
 
     async def test_is_searched_for_by_a_body_that_is_validated(self, shared: Clinic) -> None:
         for operation, body, pointer in (
-            ("search", {}, "/email"),
+            ("search", {}, ""),
             ("search", {"email": "canary"}, "/email"),
             ("search", {"email": "a@b.c", "shoe_size": 43}, "/shoe_size"),
             ("lookup", {"ids": []}, "/ids"),

@@ -1,0 +1,28 @@
+"""Makes the terms by which staff find patients, for those whom an earlier release registered or changed."""
+
+import asyncio
+
+import structlog
+
+from infra.errors import MisconfiguredError
+from infra.postgres import CONFLICTS, is_outage
+from storage.patient_finder import PatientFinder
+
+BATCH = 200
+INTERVAL_S = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def index_patients(finder: PatientFinder) -> None:
+    """Until cancelled; any number of ingresses may run it."""
+    while True:
+        count = 0
+        try:
+            count = await finder.index(BATCH)
+        except Exception as error:
+            if not (is_outage(error) or isinstance(error, (*CONFLICTS, MisconfiguredError))):
+                raise
+            _log.warning("patients cannot be found by search terms yet", error=repr(error))
+        if count < BATCH:
+            await asyncio.sleep(INTERVAL_S)

@@ -1,0 +1,23 @@
+-- candidates --
+-- $1 id to go on after, $2 how many, $3… terms. Those whose terms are not up to date are always candidates.
+SELECT * FROM people.patients
+WHERE id IN (
+    SELECT id FROM people.patients WHERE id > $1 AND {has_each_group}
+    UNION ALL
+    SELECT id FROM people.patients
+    WHERE id > $1 AND profile IS NOT NULL
+        AND terms_of IS DISTINCT FROM substring(data_key FOR 17) || substring(profile FOR 17)
+) AND profile IS NOT NULL
+ORDER BY id LIMIT $2
+
+-- without_terms --
+SELECT * FROM people.patients
+WHERE profile IS NOT NULL AND terms_of IS DISTINCT FROM substring(data_key FOR 17) || substring(profile FOR 17)
+ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+
+-- set_terms --
+UPDATE people.patients SET search_terms = $2, terms_of = $3 WHERE id = $1
+
+-- drop_terms_of_forgotten --
+-- An ingress of the release before leaves the terms of a patient whom it forgets.
+UPDATE people.patients SET search_terms = NULL, terms_of = NULL WHERE profile IS NULL AND search_terms IS NOT NULL
