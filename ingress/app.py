@@ -23,7 +23,7 @@ from ingress.login import routes as login
 from ingress.login.passkeys import routes as passkeys
 from ingress.openapi import asyncapi, document
 from ingress.pages import routes as pages
-from ingress.patients import addresses, export, undo, unsubscribe
+from ingress.patients import addresses, export, notes, undo, unsubscribe
 from ingress.patients import routes as patients
 from ingress.patients import search as patient_search
 from ingress.request_limits.middleware import Limited
@@ -48,6 +48,7 @@ OTHER_ROUTERS = (
     public_keys,
     patients,
     patient_search,
+    notes,
     addresses,
     export,
     unsubscribe,

@@ -46,6 +46,7 @@ from storage.login.calendar_links import CalendarLinks
 from storage.login.passkeys import Passkeys
 from storage.login.sessions import Sessions
 from storage.login.staff import StaffLogins
+from storage.notes import Notes
 from storage.patients import Patients
 from storage.zone_data import warn_of_other_zone_data
 
@@ -143,6 +144,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             challenges=Challenges(settings, redis, producer, keys, service),
             login_limits=LoginLimits(settings, redis),
             patients=patients,
+            notes=Notes(pool, patients),
             passkeys=Passkeys(pool, keys, patients),
             calendar_links=CalendarLinks(pool),
             passkey_challenges=PasskeyChallenges(settings, redis, keys),

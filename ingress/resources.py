@@ -31,6 +31,7 @@ from storage.login.calendar_links import CalendarLinks
 from storage.login.passkeys import Passkeys
 from storage.login.sessions import Sessions
 from storage.login.staff import StaffLogins
+from storage.notes import Notes
 from storage.patients import Patients
 
 
@@ -52,6 +53,7 @@ class Resources:
     refused_access: RefusedAccess
     decisions: Decisions
     patients: Patients
+    notes: Notes
     sessions: Sessions
     staff_logins: StaffLogins
     revoked: Revoked

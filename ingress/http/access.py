@@ -42,6 +42,8 @@ ACCESS: Mapping[str, Row] = {
     "look_up_patients": _STAFF,
     "get_patient": _STAFF,
     "change_patient": _STAFF,
+    "list_notes": _STAFF,
+    "write_note": _STAFF,
     "get_me": _PATIENTS_THEIR_OWN,
     "change_me": _PATIENTS_THEIR_OWN,
     "forget_me": _PATIENTS_THEIR_OWN,

@@ -24,6 +24,7 @@ from ingress.doctors.reads import DoctorList, DoctorView, ScheduleView
 from ingress.doctors.routes import RegisterBody, ScheduleBody, UpdateBody
 from ingress.doctors.time_off import TimeOffBody
 from ingress.openapi.login_examples import LOGIN, PASSKEY, SOME_ID, example
+from ingress.openapi.staff_examples import NOTE, STAFF
 from ingress.pages.clinic import ClinicView
 from ingress.patients.export import MyDataView
 from ingress.patients.profile import (
@@ -206,6 +207,7 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
                 "exported_at": at(-7, 9),
                 "patient": PATIENT,
                 "appointments": [booked | {"reason": "a knee that hurts"}],
+                "notes": [{"text": NOTE["text"], "written_by": "staff", "written_at": at(-7, 9)}],
                 "logins": [{"methods": ["otp"], "begun_at": at(-7, 8), "used_at": at(-7, 9)}],
                 "passkeys": [PASSKEY],
                 "calendar_link_made_at": None,
@@ -218,6 +220,7 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         CalendarLinkView: example({"made_at": at(-7, 9)}),
         MadeCalendarLinkView: example({"url": FEED_URL, "made_at": at(-7, 9)}),
         **LOGIN,
+        **STAFF,
     }
     return {model.__name__: shown for model, shown in by_model.items()}
 
@@ -228,12 +231,9 @@ def _commands(submitted_at: str) -> Json:
         "type": "BookAppointment",
         "state": "pending",
         "submitted_at": submitted_at,
-        "decided_at": None,
-        "queue_ahead": None,
         "appointment_id": APPOINTMENT_ID,
         "doctor_id": DOCTOR_ID,
-        "time_off_id": None,
-        "refusal": None,
+        **dict.fromkeys(("decided_at", "queue_ahead", "time_off_id", "refusal")),
         "links": {"self": f"/v1/commands/{RECEIPT}", "appointment": f"/v1/appointments/{APPOINTMENT_ID}"},
         "receipt": RECEIPT,
     }

@@ -1,6 +1,7 @@
 """`GET /v1/me/export`: all that is kept about a patient, and who saw it (GDPR, articles 15 and 20)."""
 
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,9 +25,11 @@ from ingress.patients.profile import PatientView
 from ingress.patients.routes import found
 from ingress.resources import Resources, resources
 from storage.login.calendar_links import Owner, OwnerKind
+from storage.notes import Note
 from storage.patients import REASON
 
 APPOINTMENTS_MAX = 10_000
+NOTES_MAX = 10_000
 SEEN_MAX = 10_000
 FILE_NAME = "my-data.json"
 
@@ -49,6 +52,14 @@ class LoginView(View):
     used_at: ZonedInstant
 
 
+class OwnNoteView(View):
+    """A note about the patient, by a member of staff."""
+
+    text: str
+    written_by: Literal["staff"]
+    written_at: ZonedInstant
+
+
 class SeenView(View):
     """A member of staff read or changed something about the patient, alone or in a list."""
 
@@ -64,6 +75,7 @@ class MyDataView(View):
     exported_at: ZonedInstant
     patient: PatientView
     appointments: list[OwnAppointmentView]
+    notes: list[OwnNoteView] = Field(description="the latest first")
     logins: list[LoginView]
     passkeys: list[PasskeyView]
     calendar_link_made_at: ZonedInstant | None = Field(description="its address is not kept")
@@ -79,8 +91,8 @@ class MyDataView(View):
     responses=answers(Code.STEP_UP_REQUIRED, Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE),
 )
 async def export_me(request: Request, caller: OnlyPatient) -> Response:
-    """Patients only. The profile, all appointments with their reasons, logins, passkeys and calendar link,
-    and which members of staff saw or changed something. As a file.
+    """Patients only. The profile, all appointments with their reasons, notes of staff, logins, passkeys and
+    calendar link, and which members of staff saw or changed something. As a file.
 
     Recorded in the security log. Needs a login of the last 5 minutes.
     """
@@ -95,6 +107,7 @@ async def export_me(request: Request, caller: OnlyPatient) -> Response:
         exported_at=clock.now(),
         patient=PatientView.of(known),
         appointments=[_appointment(row, data_key) for row in appointments],
+        notes=[_note(note) for note in await app.notes.of(caller.id, NOTES_MAX)],
         logins=[LoginView.model_validate(session) for session in await app.sessions.of(caller.id)],
         calendar_link_made_at=await app.calendar_links.made_at(Owner(OwnerKind.PATIENT, caller.id)),
         passkeys=[PasskeyView.model_validate(passkey) for passkey in await app.passkeys.of(caller)],
@@ -108,6 +121,10 @@ def _appointment(row: asyncpg.Record, data_key: DataKey) -> OwnAppointmentView:
     sealed = row["reason"]
     reason = None if sealed is None else data_key.open_text(sealed, REASON, row["id"])
     return OwnAppointmentView.model_validate({**row, "reason": reason})
+
+
+def _note(note: Note) -> OwnNoteView:
+    return OwnNoteView(text=note.text, written_by="staff", written_at=note.written_at)
 
 
 async def _seen(app: Resources, caller: Actor) -> list[SeenView]:

@@ -135,6 +135,8 @@ STORY: Mapping[str, tuple[Told, ...]] = {
         ),
         Told("get_patient"),
         Told("change_patient"),
+        Told("write_note"),
+        Told("list_notes"),
         Told("find_patients"),
         Told("search_patients", body={"email": "{{patient_email}}"}),
         Told("look_up_patients", body={"ids": ["{{patient_id}}"]}),

@@ -35,6 +35,7 @@ from ingress.login.passkeys.bodies import PasskeyBody
 from ingress.login.passkeys.relying_party import RelyingParty
 from ingress.pages.files import best_encoding
 from ingress.pages.routes import best_language
+from ingress.patients.notes import NoteBody
 from ingress.patients.profile import OwnProfileChange, PatientBody
 from storage import mail_address
 from storage.login.calendar_links import CalendarLinks
@@ -47,7 +48,7 @@ CALLER = Actor(kind=ActorKind.PATIENT, id=UUID(int=1))
 CLINIC = RelyingParty("clinic.example.org", "Clinic", "https://clinic.example.org")
 _BODY_TYPES: tuple[Any, ...] = (
     BookBody, RescheduleBody, RegisterBody, UpdateBody, ScheduleBody, TimeOffBody, PatientBody,
-    OwnProfileChange, Proof, PasskeyBody,
+    OwnProfileChange, NoteBody, Proof, PasskeyBody,
 )  # fmt: skip
 BODIES = [TypeAdapter[Any](body) for body in _BODY_TYPES]
 

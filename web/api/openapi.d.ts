@@ -800,6 +800,8 @@ export interface components {
             patient: components["schemas"]["PatientView"];
             /** Appointments */
             appointments: components["schemas"]["OwnAppointmentView"][];
+            /** Notes */
+            notes: components["schemas"]["OwnNoteView"][];
             /** Logins */
             logins: components["schemas"]["LoginView"][];
             /** Passkeys */
@@ -853,6 +855,21 @@ export interface components {
             cancel_reason: string | null;
             /** Reason */
             reason: string | null;
+        };
+        /** OwnNoteView */
+        OwnNoteView: {
+            /** Text */
+            text: string;
+            /**
+             * Written By
+             * @constant
+             */
+            written_by: "staff";
+            /**
+             * Written At
+             * Format: date-time
+             */
+            written_at: string;
         };
         /** OwnProfileChange */
         OwnProfileChange: {

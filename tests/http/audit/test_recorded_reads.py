@@ -10,7 +10,8 @@ from tests.http.people import NAME, PHONE, new_address, register
 from tests.waiting import until_async
 
 # By path as in the OpenAPI document: every read that needs a login is in one of these.
-RECORDED = {"/v1/patients", "/v1/patients/{patient_id}", "/v1/audit", "/v1/me/export"}
+NOTES = "/v1/patients/{patient_id}/notes"
+RECORDED = {"/v1/patients", "/v1/patients/{patient_id}", NOTES, "/v1/audit", "/v1/me/export"}
 # Recorded soon after the answer: the view that their event names.
 RECORDED_SOON = {
     "/v1/appointments": "appointments",
