@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.errors import ServerErrorMiddleware
 
+from ingress.analytics import routes as analytics
 from ingress.audit import routes as audit
 from ingress.availability import first_free, live
 from ingress.availability import routes as availability
@@ -56,6 +57,7 @@ OTHER_ROUTERS = (
     calendar_links,
     feed,
     event_stream,
+    analytics,
     audit,
     health,
     metrics,

@@ -66,6 +66,9 @@ ACCESS: Mapping[str, Row] = {
     "make_doctor_calendar_link": _STAFF,
     "withdraw_doctor_calendar_link": _STAFF,
     "watch": _STAFF,
+    "get_utilisation": _STAFF,
+    "get_outcomes": _STAFF,
+    "get_lead_time": _STAFF,
     "export_audit": _STAFF,
 }
 """By the name of the operation, which is its id in the OpenAPI document."""

@@ -168,7 +168,13 @@ STORY: Mapping[str, tuple[Told, ...]] = {
             for name in ("ask_unsubscribe", "unsubscribe", "ask_undo", "undo")
         ),
     ),
-    "staff": (Told("export_audit"), Told("watch", only_if="streams", note=STREAM)),
+    "staff": (
+        Told("get_utilisation"),
+        Told("get_outcomes"),
+        Told("get_lead_time"),
+        Told("export_audit"),
+        Told("watch", only_if="streams", note=STREAM),
+    ),
     "the end": (
         Told(
             "forget_me",

@@ -20,6 +20,7 @@ from contracts.envelope import Message, sequence_of
 from infra.crypto.sealing import from_base64url, to_base64url
 from infra.keys import Keys
 from infra.tokens import TokenChecker
+from ingress.analytics.tables import best_media_type
 from ingress.audit.scan import Walk
 from ingress.booking.routes import BookBody, RescheduleBody
 from ingress.commands.submit import command_id_of, wait_s
@@ -145,6 +146,7 @@ def headers(content: bytes) -> None:
         has_tag(text, '"tag"')
         assert best_language(text, ("en", "de")) in ("en", "de")
         assert best_encoding(text, {"br": b"", "identity": b""}) in ("br", "identity")
+        assert best_media_type(text, ("application/json", "text/csv")) in ("application/json", "text/csv")
         position = StreamPosition.parse(text)
         assert position is None or StreamPosition.parse(str(position)) is not None
 

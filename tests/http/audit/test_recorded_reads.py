@@ -23,8 +23,11 @@ RECORDED_SOON = {
 RECEIPT = "/v1/commands/{receipt}"
 STREAM = "/v1/staff/events"
 OWN = {"/v1/me", "/v1/me/sessions", "/v1/me/passkeys", "/v1/me/calendar-link"}
-# Of no patient: when the link to a doctor's times was made.
-IMPERSONAL = {"/v1/doctors/{doctor_id}/calendar-link"}
+# Of no patient: when the link to a doctor's times was made, and figures.
+IMPERSONAL = {
+    "/v1/doctors/{doctor_id}/calendar-link",
+    *(f"/v1/analytics/{figures}" for figures in ("utilisation", "outcomes", "lead-time")),
+}
 
 
 async def test_every_read_is_classified(shared: Clinic) -> None:
