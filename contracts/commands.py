@@ -157,6 +157,7 @@ COMMAND_TYPES: tuple[type[Command], ...] = get_args(Command)
 """Append only: the first receipts name a command's type by its index."""
 
 
-def derived_id(command_id: UUID, kind: Literal["doctor", "appointment", "time-off"]) -> UUID:
-    """The id of the object that a command creates, the same on every retry (RFC 9562, version 5)."""
+def derived_id(command_id: UUID, kind: Literal["doctor", "appointment", "time-off", "note"]) -> UUID:
+    """The id of the object that a command, or another write with a key, creates: the same on every retry
+    (RFC 9562, version 5)."""
     return uuid5(command_id, kind)

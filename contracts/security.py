@@ -120,10 +120,7 @@ class OperatorOrdered(SecurityEventBase):
 
 
 class StaffAccountChanged(SecurityEventBase):
-    """An operator changed an account with `clinic staff`: `change` is a code.
-
-    The actor is the person whose account it is.
-    """
+    """An operator changed the actor's account with `clinic staff`: `change` is a code."""
 
     change: Code
 
@@ -151,7 +148,7 @@ class AccessRefused(SecurityEventBase):
 
 
 class PatientRead(SecurityEventBase):
-    """Staff read a patient's profile, or the list of that patient's appointments."""
+    """Staff read a patient's profile, the list of that patient's appointments, or the notes about them."""
 
     patient_id: UUID
 
@@ -195,10 +192,8 @@ class AuditExported(SecurityEventBase):
 
 
 class PatientRegistered(SecurityEventBase):
-    """Staff registered a patient, or a new patient logged in for the first time.
-
-    Two concurrent requests for one mail address are both recorded; one id stays unused.
-    """
+    """Staff registered a patient, or a new patient logged in for the first time. Two concurrent requests for
+    one mail address are both recorded; one id stays unused."""
 
     patient_id: UUID
 
@@ -208,6 +203,13 @@ class PatientChanged(SecurityEventBase):
 
     patient_id: UUID
     fields: Annotated[tuple[OrNewer[ProfileField], ...], Field(max_length=50)]
+
+
+class NoteWritten(SecurityEventBase):
+    """Staff wrote a note about a patient."""
+
+    patient_id: UUID
+    note_id: UUID
 
 
 class PersonalDataExported(SecurityEventBase):
@@ -229,7 +231,7 @@ _Login = LoginSucceeded | LoginFailed | TokenReused
 _Credential = PasskeyAdded | PasskeyRemoved | CalendarLinkChanged | TokenIssued | SessionEnded
 _Operator = OperatorOrdered | StaffAccountChanged
 _Read = AccessRefused | PatientRead | PatientsSearched | BookRead | AuditExported
-_Patient = PatientRegistered | PatientChanged | PersonalDataExported | PatientForgotten
+_Patient = PatientRegistered | PatientChanged | NoteWritten | PersonalDataExported | PatientForgotten
 
 SecurityEvent = _Login | _Credential | _Operator | _Read | _Patient
 SECURITY_TYPES: tuple[type[SecurityEvent], ...] = get_args(SecurityEvent)

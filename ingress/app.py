@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.errors import ServerErrorMiddleware
 
+from ingress.analytics import routes as analytics
 from ingress.audit import routes as audit
 from ingress.availability import first_free, live
 from ingress.availability import routes as availability
@@ -23,7 +24,7 @@ from ingress.login import routes as login
 from ingress.login.passkeys import routes as passkeys
 from ingress.openapi import asyncapi, document
 from ingress.pages import routes as pages
-from ingress.patients import addresses, export, undo, unsubscribe
+from ingress.patients import addresses, export, notes, undo, unsubscribe
 from ingress.patients import routes as patients
 from ingress.patients import search as patient_search
 from ingress.request_limits.middleware import Limited
@@ -48,6 +49,7 @@ OTHER_ROUTERS = (
     public_keys,
     patients,
     patient_search,
+    notes,
     addresses,
     export,
     unsubscribe,
@@ -55,6 +57,7 @@ OTHER_ROUTERS = (
     calendar_links,
     feed,
     event_stream,
+    analytics,
     audit,
     health,
     metrics,

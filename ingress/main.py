@@ -42,11 +42,13 @@ from ingress.patients.forgetting import Forgetting
 from ingress.patients.indexing import index_patients
 from ingress.patients.retention import Retention
 from ingress.request_limits.budgets import RequestLimits
+from ingress.request_limits.turns import Turns
 from ingress.resources import Resources
 from storage.login.calendar_links import CalendarLinks
 from storage.login.passkeys import Passkeys
 from storage.login.sessions import Sessions
 from storage.login.staff import StaffLogins
+from storage.notes import Notes
 from storage.patient_finder import PatientFinder
 from storage.patients import Patients
 from storage.zone_data import warn_of_other_zone_data
@@ -110,6 +112,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
         )
         revoked = Revoked(Sessions(jobs_pool))
         request_limits = RequestLimits(settings, redis)
+        turns = Turns()
         decisions = Decisions(jobs_pool, redis, decided_channel(settings), feed.poke, known)
         await exits.enter_async_context(
             service.running(
@@ -135,6 +138,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             pool=pool,
             redis=redis,
             request_limits=request_limits,
+            turns=turns,
             log=log,
             daily_cap=DailyCap(settings, redis),
             security=security,
@@ -147,11 +151,12 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             login_limits=LoginLimits(settings, redis),
             patients=patients,
             patient_finder=PatientFinder(pool, keys),
+            notes=Notes(pool, patients),
             passkeys=Passkeys(pool, keys, patients),
             calendar_links=CalendarLinks(pool),
             passkey_challenges=PasskeyChallenges(settings, redis, keys),
             relying_party=RelyingParty.of(settings),
-            availability=AvailabilityCache(pool, settings.availability_cache_bytes),
+            availability=AvailabilityCache(pool, settings.availability_cache_bytes, turns),
             feed=feed,
             stream_places=StreamPlaces(settings.streams_per_person_max, settings.streams_max),
             open_stream_places=StreamPlaces(settings.streams_per_network_max, settings.streams_max),

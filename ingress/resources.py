@@ -27,10 +27,12 @@ from ingress.login.revoked import Revoked
 from ingress.pages.files import Pages
 from ingress.patients.forgetting import Forgetting
 from ingress.request_limits.budgets import RequestLimits
+from ingress.request_limits.turns import Turns
 from storage.login.calendar_links import CalendarLinks
 from storage.login.passkeys import Passkeys
 from storage.login.sessions import Sessions
 from storage.login.staff import StaffLogins
+from storage.notes import Notes
 from storage.patient_finder import PatientFinder
 from storage.patients import Patients
 
@@ -47,6 +49,7 @@ class Resources:
     pool: asyncpg.Pool
     redis: Redis
     request_limits: RequestLimits
+    turns: Turns
     log: CommandLog
     daily_cap: DailyCap
     security: SecurityLog
@@ -54,6 +57,7 @@ class Resources:
     decisions: Decisions
     patients: Patients
     patient_finder: PatientFinder
+    notes: Notes
     sessions: Sessions
     staff_logins: StaffLogins
     revoked: Revoked

@@ -193,7 +193,8 @@ class Patients:
         """Destroy the key, so that all data encrypted with it, also on the log, is unreadable. Idempotent.
 
         The forgetting is pending until the ingress has cancelled all booked appointments. `traceparent` is
-        that of the request, `at` the present. The patient's passkeys and calendar link are deleted.
+        that of the request, `at` the present. The patient's passkeys and calendar link are deleted, and the
+        notes about them.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             now = clock.now()
@@ -201,6 +202,7 @@ class Patients:
             # Statements of their own: they see what was added while the first waited for the patient's row.
             await connection.execute("DELETE FROM login.passkeys WHERE person_id = $1", patient_id)
             await connection.execute("DELETE FROM login.calendar_links WHERE owner_id = $1", patient_id)
+            await connection.execute("DELETE FROM people.notes WHERE patient_id = $1", patient_id)
 
     async def _reindex(self, patient_id: UUID, formerly: bytes, todays: bytes) -> None:
         # Not if another patient has it: two addresses may be equal by today's comparison only.

@@ -34,7 +34,8 @@ async def present(pool: asyncpg.Pool) -> datetime | None:
 async def unseen(pool: asyncpg.Pool, years: int, at: datetime | None, limit: int | None = None) -> list[UUID]:
     """Patients who were not seen in the years before `at`, at most `limit`.
 
-    Seen is who was registered, has an appointment, or did anything that the audit trail knows of.
+    Seen is who was registered, has an appointment, was noted something about, or did anything that the audit
+    trail knows of.
     """
     if at is None:
         return []

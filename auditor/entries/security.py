@@ -96,7 +96,7 @@ def _effect(event: SecurityEvent | UnknownSecurityEvent) -> dict[str, Any] | Non
                 "until": event.until and rfc3339(event.until),
             }
         case _:
-            ids = ("challenge_id", "family_id", "session_id")
+            ids = ("challenge_id", "family_id", "note_id", "session_id")
             after = {name: text(vars(event)[name]) for name in ids if name in vars(event)}
             # Events of before there were passkeys keep their entries.
             if passkey_id := vars(event).get("passkey_id"):

@@ -1,6 +1,5 @@
 """Reads of appointments: one, a list, its history, its calendar entry."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -26,17 +25,15 @@ from ingress.booking.views import (
 from ingress.doctors.reads import find_doctor
 from ingress.http.auth import AuthenticatedRoute, Caller
 from ingress.http.parameters import (
-    INSTANT,
     PAGE_SIZE,
     Cursor,
     From,
     Limit,
     PathId,
     To,
-    bad_cursor,
     bound,
     cursor_after,
-    key_before,
+    time_and_id_before,
 )
 from ingress.http.problems import Code as ProblemCode
 from ingress.http.problems import ForeignProblem, Problem, not_found
@@ -97,7 +94,7 @@ async def list_appointments(
             "status = {}": status,
             "starts_at >= {}": bound("/from", starts_from, zone),
             "starts_at < {}": bound("/to", starts_until, zone),
-            "(starts_at, id) > ({}, {})": _key(cursor),
+            "(starts_at, id) > ({}, {})": time_and_id_before(cursor),
         }
     )
     if caller.kind is ActorKind.STAFF and patient_id is not None:
@@ -185,13 +182,3 @@ def _patient_filter(caller: Actor, wanted: UUID | None) -> UUID | None:
     if wanted not in (None, caller.id):
         raise Problem(ProblemCode.FORBIDDEN, "Patients can list only their own appointments.")
     return caller.id
-
-
-def _key(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    starts_at, id_ = key_before(cursor, 2)
-    try:
-        return INSTANT.validate_python(starts_at), UUID(id_)
-    except ValueError:
-        raise bad_cursor() from None

@@ -42,17 +42,31 @@ def command_id_of(request: Request, caller: Actor) -> UUID:
     Raises:
         Problem: 400, there is no usable key.
     """
-    keys = request.headers.getlist("idempotency-key")
-    found = _IDEMPOTENCY_KEY.fullmatch(keys[0]) if len(keys) == 1 else None
-    if found is None:
-        detail = "One Idempotency-Key of 1 to 255 visible ASCII characters is needed."
-        raise Problem(Code.IDEMPOTENCY_KEY_MISSING, detail)
-    command_id = id_of_command(caller, found[1] or found[0])
+    command_id = id_of_command(caller, idempotency_key(request))
     known = getattr(request.state, "known", None)
     if known is None:
         request.state.known = asyncio.create_task(resources(request).decisions.find(command_id))
         request.state.known.add_done_callback(_seen)  # a request that is refused before does not wait for it
     return command_id
+
+
+def idempotency_key(request: Request) -> str:
+    """The `Idempotency-Key`, without quotes.
+
+    Raises:
+        Problem: 400, there is no usable key.
+    """
+    keys = request.headers.getlist("idempotency-key")
+    found = _IDEMPOTENCY_KEY.fullmatch(keys[0]) if len(keys) == 1 else None
+    if found is None:
+        detail = "One Idempotency-Key of 1 to 255 visible ASCII characters is needed."
+        raise Problem(Code.IDEMPOTENCY_KEY_MISSING, detail)
+    return found[1] or found[0]
+
+
+def key_reused() -> Problem:
+    """The problem with a key that the caller has used for something else."""
+    return Problem(Code.IDEMPOTENCY_KEY_REUSED, "The Idempotency-Key was used for another request.")
 
 
 def identify(
@@ -108,7 +122,7 @@ async def submit(request: Request, command: Command) -> Response:
         if known.fingerprint in earlier and not receipt.is_same_request(known.fingerprint):
             receipt = dataclasses.replace(receipt, fingerprint=known.fingerprint)
         if not receipt.is_same_request(known.fingerprint):
-            raise Problem(Code.IDEMPOTENCY_KEY_REUSED, "The Idempotency-Key was used for another request.")
+            raise key_reused()
         return _answer(app, receipt, known, {"Idempotency-Replayed": "true"})
     if command.actor.kind is ActorKind.PATIENT:
         await app.daily_cap.take(command.actor.id)

@@ -42,6 +42,8 @@ ACCESS: Mapping[str, Row] = {
     "look_up_patients": _STAFF,
     "get_patient": _STAFF,
     "change_patient": _STAFF,
+    "list_notes": _STAFF,
+    "write_note": _STAFF,
     "get_me": _PATIENTS_THEIR_OWN,
     "change_me": _PATIENTS_THEIR_OWN,
     "forget_me": _PATIENTS_THEIR_OWN,
@@ -64,6 +66,9 @@ ACCESS: Mapping[str, Row] = {
     "make_doctor_calendar_link": _STAFF,
     "withdraw_doctor_calendar_link": _STAFF,
     "watch": _STAFF,
+    "get_utilisation": _STAFF,
+    "get_outcomes": _STAFF,
+    "get_lead_time": _STAFF,
     "export_audit": _STAFF,
 }
 """By the name of the operation, which is its id in the OpenAPI document."""

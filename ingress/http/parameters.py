@@ -89,6 +89,21 @@ def key_before(cursor: str, parts: int) -> list[str]:
     return key
 
 
+def time_and_id_before(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """The key of the last item seen in a list by time; None for the first page.
+
+    Raises:
+        Problem: 422, the cursor is not one of this list.
+    """
+    if cursor is None:
+        return None
+    instant, id_ = key_before(cursor, 2)
+    try:
+        return INSTANT.validate_python(instant), UUID(id_)
+    except ValueError:
+        raise bad_cursor() from None
+
+
 def _is_text(part: object) -> bool:
     # Only what Postgres can compare: neither NUL nor lone surrogates, which JSON can spell.
     return isinstance(part, str) and "\0" not in part and not _SURROGATE.search(part)

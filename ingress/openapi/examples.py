@@ -25,6 +25,7 @@ from ingress.doctors.routes import RegisterBody, ScheduleBody, UpdateBody
 from ingress.doctors.time_off import TimeOffBody
 from ingress.openapi import patient_examples
 from ingress.openapi.login_examples import LOGIN, SOME_ID, example
+from ingress.openapi.staff_examples import STAFF
 from ingress.pages.clinic import ClinicView
 
 Json = dict[str, Any]
@@ -177,6 +178,7 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         MadeCalendarLinkView: example({"url": FEED_URL, "made_at": at(-7, 9)}),
         **LOGIN,
         **patient_examples.patient_examples(booked, history),
+        **STAFF,
     }
     return {model.__name__: shown for model, shown in by_model.items()}
 
@@ -187,12 +189,9 @@ def _commands(submitted_at: str) -> Json:
         "type": "BookAppointment",
         "state": "pending",
         "submitted_at": submitted_at,
-        "decided_at": None,
-        "queue_ahead": None,
         "appointment_id": APPOINTMENT_ID,
         "doctor_id": DOCTOR_ID,
-        "time_off_id": None,
-        "refusal": None,
+        **dict.fromkeys(("decided_at", "queue_ahead", "time_off_id", "refusal")),
         "links": {"self": f"/v1/commands/{RECEIPT}", "appointment": f"/v1/appointments/{APPOINTMENT_ID}"},
         "receipt": RECEIPT,
     }

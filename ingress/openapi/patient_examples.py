@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ingress.openapi.login_examples import PASSKEY, SOME_ID, example
+from ingress.openapi.staff_examples import NOTE
 from ingress.patients.export import MyDataView
 from ingress.patients.profile import (
     OwnProfileChange,
@@ -73,6 +74,7 @@ def patient_examples(booked: Json, booking: Json) -> dict[type[BaseModel], Json]
                 "patient": PATIENT,
                 "appointments": [booked | {"history": [booking]}],
                 "notifications": [confirmation],
+                "notes": [{"text": NOTE["text"], "written_by": "staff", "written_at": at}],
                 "logins": [{"methods": ["otp"], "begun_at": at, "used_at": at}],
                 "passkeys": [PASSKEY],
                 "calendar_link_made_at": None,

@@ -113,9 +113,9 @@ RESPONSE_HEADERS = {
 PREFERENCE_APPLIED = _response_header("present if the answer waited because of `Prefer`", "wait=10") | {
     "required": False
 }
-REPLAYED = _response_header(
-    "present if the command was decided before this request", "true", const="true"
-) | {"required": False}
+REPLAYED = _response_header("present if this request is a repeated one", "true", const="true") | {
+    "required": False
+}
 
 
 def problems(*codes: Code) -> Responses:

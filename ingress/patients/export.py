@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from ingress.patients.profile import PatientView
 from ingress.patients.routes import found
 from ingress.resources import Resources, resources
 from storage.login.calendar_links import Owner, OwnerKind
+from storage.notes import Note
 
 FILE_NAME = "my-data.json"
 
@@ -72,6 +73,14 @@ class OwnEntryView(View):
     content: dict[str, Any] = Field(description="the entry, as the hash covers it")
 
 
+class OwnNoteView(View):
+    """A note about the patient, by a member of staff."""
+
+    text: str
+    written_by: Literal["staff"]
+    written_at: ZonedInstant
+
+
 class SeenView(View):
     """A member of staff read or changed something about the patient, alone or in a list."""
 
@@ -88,6 +97,7 @@ class MyDataView(View):
     patient: PatientView
     appointments: list[OwnAppointmentView]
     notifications: list[NotificationView]
+    notes: list[OwnNoteView] = Field(description="the latest first")
     logins: list[LoginView]
     passkeys: list[PasskeyView]
     calendar_link_made_at: ZonedInstant | None = Field(description="its address is not kept")
@@ -106,9 +116,9 @@ class MyDataView(View):
     responses=answers(Code.STEP_UP_REQUIRED, Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE),
 )
 async def export_me(request: Request, caller: OnlyPatient) -> Response:
-    """Patients only. The profile, all appointments with their reasons and histories, notifications, logins,
-    passkeys and calendar link, what the patient did, and which members of staff saw or changed something. As
-    a file.
+    """Patients only. The profile, all appointments with their reasons and histories, notifications, notes of
+    staff, logins, passkeys and calendar link, what the patient did, and which members of staff saw or changed
+    something. As a file.
 
     Recorded in the security log. Needs a login of the last 5 minutes.
     """
@@ -123,6 +133,7 @@ async def export_me(request: Request, caller: OnlyPatient) -> Response:
             NotificationView.model_validate(row)
             for row in await app.pool.fetch(_SQL["notifications"], caller.id)
         ],
+        notes=[_note(note) for note in await app.notes.of(caller.id)],
         logins=[LoginView.model_validate(session) for session in await app.sessions.of(caller.id)],
         calendar_link_made_at=await app.calendar_links.made_at(Owner(OwnerKind.PATIENT, caller.id)),
         passkeys=[PasskeyView.model_validate(passkey) for passkey in await app.passkeys.of(caller)],
@@ -153,6 +164,10 @@ async def _own_entries(app: Resources, caller: Actor) -> list[OwnEntryView]:
         )
         for row in rows
     ]
+
+
+def _note(note: Note) -> OwnNoteView:
+    return OwnNoteView(text=note.text, written_by="staff", written_at=note.written_at)
 
 
 async def _seen(app: Resources, caller: Actor) -> list[SeenView]:

@@ -1,7 +1,7 @@
 """Budgets: what a patient, a member of staff or a network may ask for within a minute.
 
-A request costs one unit. Computing free slots costs more, by the time that it takes, so a budget is one of
-processor time, too.
+A request costs one unit. Computing free slots or open time costs more, by the time that it takes, so a
+budget is one of processor time, too.
 
 Each ingress counts in its memory and decides by that: no request waits for Redis. What heavy users have spent
 is added up in Redis every second, for all ingresses together. While Redis is away, each counts for itself.

@@ -135,6 +135,8 @@ STORY: Mapping[str, tuple[Told, ...]] = {
         ),
         Told("get_patient"),
         Told("change_patient"),
+        Told("write_note"),
+        Told("list_notes"),
         Told("find_patients"),
         Told("search_patients", body={"email": "{{patient_email}}"}),
         Told("look_up_patients", body={"ids": ["{{patient_id}}"]}),
@@ -166,7 +168,13 @@ STORY: Mapping[str, tuple[Told, ...]] = {
             for name in ("ask_unsubscribe", "unsubscribe", "ask_undo", "undo")
         ),
     ),
-    "staff": (Told("export_audit"), Told("watch", only_if="streams", note=STREAM)),
+    "staff": (
+        Told("get_utilisation"),
+        Told("get_outcomes"),
+        Told("get_lead_time"),
+        Told("export_audit"),
+        Told("watch", only_if="streams", note=STREAM),
+    ),
     "the end": (
         Told(
             "forget_me",

@@ -20,6 +20,7 @@ from contracts.envelope import Message, sequence_of
 from infra.crypto.sealing import from_base64url, to_base64url
 from infra.keys import Keys
 from infra.tokens import TokenChecker
+from ingress.analytics.tables import best_media_type
 from ingress.audit.scan import Walk
 from ingress.booking.routes import BookBody, RescheduleBody
 from ingress.commands.submit import command_id_of, wait_s
@@ -35,6 +36,7 @@ from ingress.login.passkeys.bodies import PasskeyBody
 from ingress.login.passkeys.relying_party import RelyingParty
 from ingress.pages.files import best_encoding
 from ingress.pages.routes import best_language
+from ingress.patients.notes import NoteBody
 from ingress.patients.profile import OwnProfileChange, PatientBody
 from storage import mail_address
 from storage.login.calendar_links import CalendarLinks
@@ -47,7 +49,7 @@ CALLER = Actor(kind=ActorKind.PATIENT, id=UUID(int=1))
 CLINIC = RelyingParty("clinic.example.org", "Clinic", "https://clinic.example.org")
 _BODY_TYPES: tuple[Any, ...] = (
     BookBody, RescheduleBody, RegisterBody, UpdateBody, ScheduleBody, TimeOffBody, PatientBody,
-    OwnProfileChange, Proof, PasskeyBody,
+    OwnProfileChange, NoteBody, Proof, PasskeyBody,
 )  # fmt: skip
 BODIES = [TypeAdapter[Any](body) for body in _BODY_TYPES]
 
@@ -144,6 +146,7 @@ def headers(content: bytes) -> None:
         has_tag(text, '"tag"')
         assert best_language(text, ("en", "de")) in ("en", "de")
         assert best_encoding(text, {"br": b"", "identity": b""}) in ("br", "identity")
+        assert best_media_type(text, ("application/json", "text/csv")) in ("application/json", "text/csv")
         position = StreamPosition.parse(text)
         assert position is None or StreamPosition.parse(str(position)) is not None
 

@@ -31,7 +31,8 @@ from tests.waiting import until_async
 
 NAME, PHONE = "Balthasar Quackenbush", "+4930987651234"
 REASON, REFUSED_REASON = "a whistle in the left ear", "a rattle in the right shoe"
-NOTE, DOCTOR = "away for a new knee", "Dr. Seen By All"
+TIME_OFF, DOCTOR = "away for a new knee", "Dr. Seen By All"
+NOTE = "limps since the harvest festival"
 
 
 @pytest.fixture
@@ -58,21 +59,23 @@ async def own(settings: Settings, template: str, tmp_path: Path) -> AsyncIterato
             yield clinic
 
 
-async def test_eight_marks_are_in_the_mail_alone(own: Clinic, stack: EmbeddedStack, tmp_path: Path) -> None:
+async def test_nine_marks_are_in_the_mail_alone(own: Clinic, stack: EmbeddedStack, tmp_path: Path) -> None:
     first_wal, unique = await wal_file(own.postgres), clock.new_id().hex
     address, newer = f"balthasar.{unique}@example.org", f"quackenbush.{unique}@example.org"
     known = await register(own, address, name=NAME, phone=PHONE)
     tokens = await log_in(own, address)
     patient = Patient(known["id"], tokens.headers)
-    secrets = [NAME, PHONE, REASON, REFUSED_REASON, NOTE, address, newer, tokens.refresh_token]
+    secrets = [NAME, PHONE, REASON, REFUSED_REASON, TIME_OFF, NOTE, address, newer, tokens.refresh_token]
 
     doctor_id = await own.doctor(name=DOCTOR)
     slots = await own.slots(doctor_id)
     confirmed = (await book(own, patient, booking(doctor_id, slots[0], reason=REASON))).json()
     refused = (await book(own, patient, booking(doctor_id, slots[0], reason=REFUSED_REASON))).json()
     assert (confirmed["state"], refused["state"]) == ("confirmed", "refused")
-    time_off = {"starts_at": slots[-2], "ends_at": slots[-1], "note": NOTE}
+    time_off = {"starts_at": slots[-2], "ends_at": slots[-1], "note": TIME_OFF}
     await own.confirmed("POST", f"/v1/doctors/{doctor_id}/time-off", own.staff, time_off)
+    noted = await own.send("POST", f"/v1/patients/{patient.id}/notes", own.staff, {"text": NOTE})
+    assert noted.status_code == 201, noted.text
     asked = await own.http.post("/v1/me/email", headers=patient.headers, json={"email": newer})
     assert asked.status_code == 202, asked.text
     found = await own.http.post("/v1/patients/search", headers=own.staff, json={"email": address})

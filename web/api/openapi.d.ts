@@ -804,6 +804,8 @@ export interface components {
             appointments: components["schemas"]["OwnAppointmentView"][];
             /** Notifications */
             notifications: components["schemas"]["NotificationView"][];
+            /** Notes */
+            notes: components["schemas"]["OwnNoteView"][];
             /** Logins */
             logins: components["schemas"]["LoginView"][];
             /** Passkeys */
@@ -903,6 +905,21 @@ export interface components {
             content: {
                 [key: string]: unknown;
             };
+        };
+        /** OwnNoteView */
+        OwnNoteView: {
+            /** Text */
+            text: string;
+            /**
+             * Written By
+             * @constant
+             */
+            written_by: "staff";
+            /**
+             * Written At
+             * Format: date-time
+             */
+            written_at: string;
         };
         /** OwnProfileChange */
         OwnProfileChange: {

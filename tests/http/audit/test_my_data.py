@@ -42,6 +42,22 @@ async def test_has_the_profile_the_appointments_with_their_reasons_and_the_login
     assert [login["methods"] for login in found["logins"]] == [["otp"]]
 
 
+async def test_has_the_notes_of_staff_but_not_who_wrote_them(audited: Clinic, staff: Actor) -> None:
+    patient, other = await audited.patient(), await audited.patient()
+    for who, text in ((patient, "The older\nnote"), (other, "Another's"), (patient, "The newer")):
+        path = f"/v1/patients/{who.id}/notes"
+        written = await audited.send("POST", path, audited.headers(staff), {"text": text})
+        assert written.status_code == 201, written.text
+
+    notes = (await export_of(audited, patient.headers))["notes"]
+
+    assert [list(note) for note in notes] == [["text", "written_by", "written_at"]] * 2
+    assert [(note["text"], note["written_by"]) for note in notes] == [
+        ("The newer", "staff"),
+        ("The older\nnote", "staff"),
+    ]
+
+
 async def test_says_which_staff_saw_it_alone_or_among_others(
     audited: Clinic, story: Story, staff: Actor
 ) -> None:

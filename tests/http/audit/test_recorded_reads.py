@@ -10,7 +10,8 @@ from tests.http.people import NAME, PHONE, new_address, register
 from tests.waiting import until_async
 
 # By path as in the OpenAPI document: every read that needs a login is in one of these.
-RECORDED = {"/v1/patients", "/v1/patients/{patient_id}", "/v1/audit", "/v1/me/export"}
+NOTES = "/v1/patients/{patient_id}/notes"
+RECORDED = {"/v1/patients", "/v1/patients/{patient_id}", NOTES, "/v1/audit", "/v1/me/export"}
 # Recorded soon after the answer: the view that their event names.
 RECORDED_SOON = {
     "/v1/appointments": "appointments",
@@ -22,8 +23,11 @@ RECORDED_SOON = {
 RECEIPT = "/v1/commands/{receipt}"
 STREAM = "/v1/staff/events"
 OWN = {"/v1/me", "/v1/me/sessions", "/v1/me/passkeys", "/v1/me/calendar-link"}
-# Of no patient: when the link to a doctor's times was made.
-IMPERSONAL = {"/v1/doctors/{doctor_id}/calendar-link"}
+# Of no patient: when the link to a doctor's times was made, and figures.
+IMPERSONAL = {
+    "/v1/doctors/{doctor_id}/calendar-link",
+    *(f"/v1/analytics/{figures}" for figures in ("utilisation", "outcomes", "lead-time")),
+}
 
 
 async def test_every_read_is_classified(shared: Clinic) -> None:

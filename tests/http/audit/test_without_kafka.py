@@ -65,6 +65,8 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
             http.patch("/v1/me", json={"language": "de"}, headers=patient.headers),
             http.post("/v1/me/email", json={"email": another["email"]}, headers=patient.headers),
             http.get("/v1/appointments", params={"patient_id": known["id"]}, headers=staff),
+            http.get(f"{path}/notes", headers=staff),
+            http.post(f"{path}/notes", json={"text": NAME}, headers={**staff, "Idempotency-Key": "note"}),
             http.get("/v1/audit", headers=staff),
             http.delete("/v1/me", headers=patient.headers),
         )
@@ -104,6 +106,7 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
 
     await until_async(lambda: is_answered("GET", path, staff, 200), "staff read again", RECOVERY_TIMEOUT_S)
     assert (await get(http, "/v1/patients", staff, email=nobody))["items"] == [], "not registered"
+    assert (await get(http, f"{path}/notes", staff))["items"] == [], "not written"
     me = patient.headers
     await until_async(lambda: is_answered("DELETE", "/v1/me", me, 204), "forgotten", RECOVERY_TIMEOUT_S)
     forgotten = [event for event in await security_events(supervised) if isinstance(event, PatientForgotten)]

@@ -84,6 +84,16 @@ async def test_whoever_did_anything_was_seen(clinic: Clinic) -> None:
     assert await unseen(clinic.postgres, YEARS, at) == []
 
 
+async def test_so_was_whoever_was_noted_something_about(clinic: Clinic) -> None:
+    known = await register(clinic, "ada@example.org")
+    at = years_later(YEARS)
+    assert [str(id_) for id_ in await unseen(clinic.postgres, YEARS, at)] == [known["id"]]
+    await clinic.send("POST", f"/v1/patients/{known['id']}/notes", clinic.staff, {"text": "Comes in spring"})
+    await clinic.postgres.execute("UPDATE people.notes SET written_at = $1", clock.now() + timedelta(days=30))
+
+    assert await unseen(clinic.postgres, YEARS, at) == []
+
+
 async def test_whoever_is_logged_in_was_seen_though_the_trail_is_behind(clinic: Clinic) -> None:
     known = await register(clinic, "ada@example.org")
     tokens = await log_in(clinic, "ada@example.org")

@@ -31,7 +31,7 @@ from tests.unit.contracts.examples import (
     SEALED,
     context,
 )
-from tests.unit.contracts.security_examples import SECURITY_EXAMPLES
+from tests.unit.contracts.security_examples import NOTE, SECURITY_EXAMPLES
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 HEADERS = (("traceparent", f"00-{TRACE_ID}-b7ad6b7169203331-01".encode()),)
@@ -101,6 +101,13 @@ def test_a_login_names_its_passkey_if_there_was_one() -> None:
         {"after": ids | {"passkey_id": str(login.passkey_id)}, "before": None},
         {"after": ids, "before": None},
     ]
+
+
+def test_a_note_is_named_with_its_patient() -> None:
+    kept = security_entry(security_example("NoteWritten"), record("security.events.v1"))
+
+    assert said(kept)["effect"] == {"after": {"note_id": str(NOTE)}, "before": None}
+    assert kept.patient_id == PATIENT
 
 
 @by_name

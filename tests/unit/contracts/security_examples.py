@@ -13,6 +13,7 @@ from contracts.security import (
     CalendarLinkChanged,
     LoginFailed,
     LoginSucceeded,
+    NoteWritten,
     OperatorOrdered,
     PasskeyAdded,
     PasskeyRemoved,
@@ -43,6 +44,7 @@ STAFF = UUID("a0000000-0000-4000-8000-000000000002")
 CHALLENGE = UUID("a0000000-0000-4000-8000-000000000003")
 FAMILY = UUID("a0000000-0000-4000-8000-000000000004")
 PASSKEY = UUID("a0000000-0000-4000-8000-000000000005")
+NOTE = UUID("a0000000-0000-4000-8000-000000000006")
 REQUEST_ID = "0af7651916cd43dd8448eb211c80319c"
 OWN_REQUEST_ID = "1bf7651916cd43dd8448eb211c80319d"
 BY_STAFF = RecordedActor(kind=ActorKind.STAFF, id=STAFF)
@@ -110,6 +112,7 @@ SECURITY_EXAMPLES: tuple[SecurityEvent, ...] = (
         patient_id=PATIENT,
         fields=("email", "name", "phone", "language", "channel", "reminders"),
     ),
+    NoteWritten(**by(BY_STAFF), patient_id=PATIENT, note_id=NOTE),
     PersonalDataExported(**by(BY_PATIENT), patient_id=PATIENT),
     PatientForgotten(**by(BY_PATIENT), patient_id=PATIENT),
 )
