@@ -41,6 +41,7 @@ from ingress.pages.files import Pages
 from ingress.patients.forgetting import Forgetting
 from ingress.patients.retention import Retention
 from ingress.request_limits.budgets import RequestLimits
+from ingress.request_limits.turns import Turns
 from ingress.resources import Resources
 from storage.login.calendar_links import CalendarLinks
 from storage.login.passkeys import Passkeys
@@ -107,7 +108,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             settings, jobs_pool, Patients(jobs_pool, keys, settings.language), security, forgetting
         )
         revoked = Revoked(Sessions(jobs_pool))
-        request_limits = RequestLimits(settings, redis)
+        request_limits, turns = RequestLimits(settings, redis), Turns()
         decisions = Decisions(jobs_pool, redis, decided_channel(settings), feed.poke, known)
         await exits.enter_async_context(
             service.running(
@@ -132,6 +133,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             pool=pool,
             redis=redis,
             request_limits=request_limits,
+            turns=turns,
             log=log,
             daily_cap=DailyCap(settings, redis),
             security=security,
@@ -147,7 +149,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             calendar_links=CalendarLinks(pool),
             passkey_challenges=PasskeyChallenges(settings, redis, keys),
             relying_party=RelyingParty.of(settings),
-            availability=AvailabilityCache(pool, settings.availability_cache_bytes),
+            availability=AvailabilityCache(pool, settings.availability_cache_bytes, turns),
             feed=feed,
             stream_places=StreamPlaces(settings.streams_per_person_max, settings.streams_max),
             open_stream_places=StreamPlaces(settings.streams_per_network_max, settings.streams_max),

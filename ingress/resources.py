@@ -27,6 +27,7 @@ from ingress.login.revoked import Revoked
 from ingress.pages.files import Pages
 from ingress.patients.forgetting import Forgetting
 from ingress.request_limits.budgets import RequestLimits
+from ingress.request_limits.turns import Turns
 from storage.login.calendar_links import CalendarLinks
 from storage.login.passkeys import Passkeys
 from storage.login.sessions import Sessions
@@ -46,6 +47,7 @@ class Resources:
     pool: asyncpg.Pool
     redis: Redis
     request_limits: RequestLimits
+    turns: Turns
     log: CommandLog
     daily_cap: DailyCap
     security: SecurityLog

@@ -9,12 +9,12 @@ are cached as well: a booking changes only the days near it. Whoever asks first 
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Generator, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,15 +28,12 @@ from infra.queries import load_queries
 from ingress.availability.days import MARGIN, Day, KnownDays, OccupiedList, compute_days
 from ingress.http.problems import Code, Problem, invalid, not_found
 from ingress.request_limits.budgets import Budget
+from ingress.request_limits.turns import Turns
 from storage.rows import doctor_from_row
 
 DEFAULT_PERIOD = timedelta(days=13)
-# A step takes as long as some four requests for what is cached.
-STEP_UNITS = 4
 # Memory of an entry beside its body, and of a day for each occupied time (measured, rounded up).
 ENTRY_BYTES, OCCUPIED_BYTES = 1_000, 150
-
-T = TypeVar("T")
 
 SQL = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -92,14 +89,14 @@ class ByteBounded:
 class AvailabilityCache:
     """Answers availability queries. Equal queries at the same time are computed once."""
 
-    def __init__(self, pool: asyncpg.Pool, bytes_max: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, bytes_max: int, turns: Turns) -> None:
         self._pool = pool
+        self._turns = turns
         self._versions: Coalesced[UUID, int] = Coalesced(self._fetch_versions)
         self._bytes_max = bytes_max
         self._cached = ByteBounded(bytes_max)
         self._table: int | None = None
         self._running: dict[Query, asyncio.Task[Answer]] = {}
-        self._turn = asyncio.Lock()
 
     async def answer(self, query: Query, budget: Budget) -> Answer:
         """The free slots, as they are now. What is computed for this is paid for out of the budget.
@@ -170,7 +167,7 @@ class AvailabilityCache:
         definition = _definition(row, visit_type.code)
         known = KnownDays(partial(_get_day, cached, definition), partial(_put_day, cached, definition))
         occupied = OccupiedList(row["starts"] or [], row["ends"] or [])
-        days = await self._in_turns(
+        days = await self._turns.take(
             compute_days(doctor, visit_type, starts_on, ends_on, occupied, known, now), budget
         )
         head = to_json(
@@ -188,18 +185,6 @@ class AvailabilityCache:
         answer = Answer(body, etag, row["calendar_version"], min(days.good_until, tomorrow))
         cached.put(query, answer, len(body) + ENTRY_BYTES)
         return answer
-
-    async def _in_turns(self, steps: Generator[None, None, T], budget: Budget) -> T:
-        # One step of all long computations in each iteration of the event loop, in turn.
-        while True:
-            async with self._turn:
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                budget.spend(STEP_UNITS)
-                await asyncio.sleep(0)
 
 
 def _definition(row: asyncpg.Record, visit_type: str) -> bytes:

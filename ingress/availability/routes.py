@@ -92,7 +92,7 @@ async def get_availability(
     return Response(answer.body, headers=headers, media_type="application/json")
 
 
-def check_period(starts_on: date, ends_on: date) -> None:
+def check_period(starts_on: date, ends_on: date, days_max: int = DAYS_MAX) -> None:
     """Refuse a period that ends before it starts or is too long.
 
     Raises:
@@ -100,5 +100,5 @@ def check_period(starts_on: date, ends_on: date) -> None:
     """
     if ends_on < starts_on:
         raise invalid("/to", "ends_before_start", "`to` is before `from`.")
-    if (ends_on - starts_on).days >= DAYS_MAX:
-        raise invalid("/to", "period_too_long", f"The period must not exceed {DAYS_MAX} days.")
+    if (ends_on - starts_on).days >= days_max:
+        raise invalid("/to", "period_too_long", f"The period must not exceed {days_max} days.")

@@ -184,7 +184,8 @@ def _complete(operation: Json, bodies: Mapping[str, Json], parameters: Mapping[s
             key = str(uuid5(examples.KEYS, operation["operationId"]))
             operation["parameters"][number] = parameter | {"example": key}
         if name in parameters:
-            parameter["example"] = parameters[name]
+            is_list = parameter["schema"].get("type") == "array"
+            parameter["example"] = [parameters[name]] if is_list else parameters[name]
         if parameter["in"] == "path":
             parameter.setdefault("description", examples.PATH_PARAMETERS.get(name, ""))
     for status in ("200", "201", "202"):

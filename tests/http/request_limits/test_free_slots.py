@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from infra import clock
-from ingress.availability.cache import STEP_UNITS
+from ingress.request_limits.turns import STEP_UNITS
 from tests.clinic import Clinic
 from tests.http.asking import booked, problem
 from tests.http.availability.offers import in_days, stop_the_clock

@@ -7,6 +7,7 @@ from limits import RateLimitItemPerMinute
 from infra.postgres import open_pool
 from ingress.availability.cache import AvailabilityCache, Query
 from ingress.request_limits.budgets import Budget
+from ingress.request_limits.turns import Turns
 from ops.rebuild.fold_all import fold_all
 from tests.replay.conftest import Seeded, copy_of, execute, fetchval, positions
 
@@ -40,7 +41,7 @@ async def test_free_slots_of_a_bent_book_are_not_remembered(seeded: Seeded) -> N
         await execute(book, "UPDATE booking.appointments SET status = 'no_show' WHERE status = 'booked'")
         pool = await open_pool(book.ingress_dsn, "reader", connections_max=2)
         try:
-            running, fresh = AvailabilityCache(pool, 10**6), AvailabilityCache(pool, 10**6)
+            running, fresh = [AvailabilityCache(pool, 10**6, Turns()) for _ in range(2)]
             bent = await running.answer(query, budget)
             await fold_all(book)
             after = await running.answer(query, budget)

@@ -23,6 +23,7 @@ from ingress.http.network import Network
 from ingress.http.problems import Code, Problem
 from ingress.request_limits import budgets
 from ingress.request_limits.budgets import Budget, RequestLimits
+from ingress.request_limits.turns import Turns
 from tests.waiting import beside
 
 NOW = datetime(2026, 12, 1, 9, 30, 17, tzinfo=UTC)
@@ -186,7 +187,7 @@ async def test_a_spent_budget_refuses_its_own_caller_only(monkeypatch: pytest.Mo
         return [{"doctor_id": UUID(int=1), "version": 1, "tableoid": 1}]
 
     monkeypatch.setattr(AvailabilityCache, "_compute", compute)
-    cache = AvailabilityCache(cast(asyncpg.Pool, SimpleNamespace(fetch=fetch)), 0)
+    cache = AvailabilityCache(cast(asyncpg.Pool, SimpleNamespace(fetch=fetch)), 0, Turns())
     poor, rich = budget(1), budget(100)
     poor.spend(1)
     query = Query(UUID(int=1), None, None, None)
