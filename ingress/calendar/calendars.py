@@ -29,7 +29,7 @@ from scheduling.state import Appointment, Book, Doctor, Status
 from storage.rows import appointment_from_row
 
 # So many appointments, times off and days take about a millisecond.
-ITEMS_PER_STEP = 25
+ITEMS_PER_STEP = 20
 
 T = TypeVar("T")
 

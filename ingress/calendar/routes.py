@@ -94,8 +94,11 @@ async def list_calendars(
     """Staff only. Sorted by name, at most 50 doctors, at most 31 days (62 of a single doctor).
 
     All is as it was at one moment. To go on from it, open `/v1/staff/events` with `event_id` as
-    `Last-Event-ID`: it brings every event that the answer does not contain, and none that it does. Each page
-    is of a moment of its own and has its own `event_id`. A page may have fewer doctors than fit.
+    `Last-Event-ID`: that brings every event that the answer does not contain, and none that it does. The
+    events of a doctor come in order. Those of an appointment that moved to another doctor may not: take them
+    in the order of `version`, and a version that is known already as nothing new.
+
+    Each page is of a moment of its own, with its own `event_id`, and may have fewer doctors than fit.
     """
     app = resources(request)
     first = starts_on or clock.now().astimezone(ZoneInfo(app.settings.time_zone)).date()

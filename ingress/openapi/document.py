@@ -37,8 +37,8 @@ that are not described are refused. Answers may have more, and codes may be adde
 
 Each patient, each member of staff, and each network of those who are not logged in has more units a minute
 than people spend; `RateLimit` and `RateLimit-Policy` in the answers say how many are left
-(draft-ietf-httpapi-ratelimit-headers). A request costs one, and free slots that nobody has asked for before
-cost more. With none left, the answer is **429** `rate_limited` with `Retry-After`.
+(draft-ietf-httpapi-ratelimit-headers). A request costs one; free slots that nobody has asked for before, and
+long calendars, cost more. With none left, the answer is **429** `rate_limited` with `Retry-After`.
 
 Get a token, valid for 15 minutes, with `clinic token staff` or `clinic token patient EMAIL`.
 The examples work with the demo data.
