@@ -4,7 +4,7 @@ from uuid import UUID
 
 from contracts.decision import State
 from contracts.fields import Instant, Model, OrNewer
-from contracts.refusals import Reason
+from contracts.refusals import Reason, Refusal
 
 
 class RefusalBody(Model):
@@ -12,6 +12,11 @@ class RefusalBody(Model):
 
     reason: OrNewer[Reason]
     detail: str
+
+    @classmethod
+    def of(cls, refusal: Refusal | None) -> "RefusalBody | None":
+        """None if there is none."""
+        return None if refusal is None else cls(reason=refusal.reason, detail=refusal.detail)
 
 
 class Links(Model):

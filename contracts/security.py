@@ -154,10 +154,7 @@ class PatientRead(SecurityEventBase):
 
 
 class PatientsSearched(SecurityEventBase):
-    """Staff searched for patients and read the profiles that were found.
-
-    Also recorded when a client learned that another patient has a mail address.
-    """
+    """Staff searched for patients and read profiles, or a client learned that an address is a patient's."""
 
     by: Code
     patient_ids: Annotated[tuple[UUID, ...], Field(max_length=PATIENTS_MAX)]

@@ -10,12 +10,14 @@ from ingress.availability import first_free, live
 from ingress.availability import routes as availability
 from ingress.booking import reads as booking_reads
 from ingress.booking import routes as booking
+from ingress.calendar import previews
+from ingress.calendar import routes as calendar
 from ingress.calendar_links import feed
 from ingress.calendar_links import routes as calendar_links
 from ingress.commands import status
-from ingress.doctors import calendar, time_off
 from ingress.doctors import reads as doctor_reads
 from ingress.doctors import routes as doctors
+from ingress.doctors import time_off
 from ingress.event_stream import routes as event_stream
 from ingress.http import browsers, health, metrics, problems, tracing
 from ingress.http.variants import HeadAnswered
@@ -39,6 +41,7 @@ ROUTERS = (
     doctors,
     time_off,
     calendar,
+    previews,
     first_free,
     live,
 )

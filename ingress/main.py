@@ -111,8 +111,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             settings, jobs_pool, Patients(jobs_pool, keys, settings.language), security, forgetting
         )
         revoked = Revoked(Sessions(jobs_pool))
-        request_limits = RequestLimits(settings, redis)
-        turns = Turns()
+        request_limits, turns = RequestLimits(settings, redis), Turns()
         decisions = Decisions(jobs_pool, redis, decided_channel(settings), feed.poke, known)
         await exits.enter_async_context(
             service.running(

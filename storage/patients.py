@@ -100,10 +100,9 @@ class Patients:
         wrapped = await self._known.get(patient_id)
         return None if wrapped is None else self._keys.unwrap(patient_id, wrapped)
 
-    async def data_keys(self, patient_ids: Iterable[UUID]) -> dict[UUID, DataKey]:
-        """The keys of these patients, without those who are unknown or forgotten."""
-        wrapped = await self._fetch_data_keys(list(patient_ids))
-        return {id_: self._keys.unwrap(id_, key) for id_, key in wrapped.items()}
+    async def wrapped_keys(self, patient_ids: Iterable[UUID]) -> dict[UUID, bytes]:
+        """The wrapped data keys of these patients, without those who are unknown or forgotten."""
+        return await self._fetch_data_keys(list(patient_ids))
 
     async def is_known(self, patient_id: UUID) -> bool:
         """True if the patient exists and was not forgotten."""

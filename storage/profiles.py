@@ -28,11 +28,11 @@ class Profile:
     email: str
     name: str | None = None
     phone: str | None = None
+    birth_date: str | None = None
     language: Language = "en"
     channel: Channel = "mail"
     reminders: bool = True
     undone_at: str | None = None
-    birth_date: str | None = None
 
     @property
     def usable_channel(self) -> Channel:

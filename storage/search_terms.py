@@ -1,4 +1,4 @@
-"""What staff search for patients by, and the terms that the search begins with.
+"""Searches for patients by what is known of them, and the terms that they begin with.
 
 A patient's terms are hashed and cut (`infra.crypto.blind_indexes`), so that many patients share each: they
 only choose whose profiles are opened and compared.

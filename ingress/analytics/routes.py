@@ -212,7 +212,7 @@ async def _open(app: Resources, asked: FiguresPeriod, request: Request) -> Mappi
     """The open time of all doctors, by group."""
     rows = await app.pool.fetch(_SQL[asked.by]["working_doctors"])
     doctors = map(doctor_from_row, rows)
-    found = await app.turns.finish(open_time(doctors, asked.parts), budget_of(request))
+    found = await app.turns.take(open_time(doctors, asked.parts), budget_of(request))
     total: defaultdict[str, timedelta] = defaultdict(timedelta)
     for (doctor_id, number), opened in found.items():
         total[asked.dates[number].isoformat() if asked.dates else str(doctor_id)] += opened

@@ -91,6 +91,7 @@ class AvailabilityCache:
 
     def __init__(self, pool: asyncpg.Pool, bytes_max: int, turns: Turns) -> None:
         self._pool = pool
+        self._turns = turns
         self._versions: Coalesced[UUID, int] = Coalesced(self._fetch_versions)
         self._bytes_max = bytes_max
         self._cached = ByteBounded(bytes_max)
@@ -167,7 +168,7 @@ class AvailabilityCache:
         definition = _definition(row, visit_type.code)
         known = KnownDays(partial(_get_day, cached, definition), partial(_put_day, cached, definition))
         occupied = OccupiedList(row["starts"] or [], row["ends"] or [])
-        days = await self._turns.finish(
+        days = await self._turns.take(
             compute_days(doctor, visit_type, starts_on, ends_on, occupied, known, now), budget
         )
         head = to_json(

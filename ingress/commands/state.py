@@ -33,7 +33,7 @@ def command_resource(
         appointment_id=appointment,
         doctor_id=receipt.doctor_id,
         time_off_id=receipt.time_off_id,
-        refusal=RefusalBody(reason=refusal.reason, detail=refusal.detail) if refusal else None,
+        refusal=RefusalBody.of(refusal),
         links=Links(
             self=f"/v1/commands/{path_segment}",
             appointment=f"/v1/appointments/{appointment}" if exists else None,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from contracts.doctors import Hours, Policy, VisitType
 from contracts.fields import SingleLineText
+from infra.postgres import Connection
 from infra.queries import load_queries
 from ingress.http.parameters import PAGE_SIZE, Cursor, Limit, PathId, cursor_after, key_before
 from ingress.http.problems import Code, not_found
@@ -97,13 +98,13 @@ async def get_schedule(request: Request, doctor_id: PathId) -> Response:
     return answer(ScheduleView(doctor_id=doctor.id, time_zone=doctor.time_zone, hours=doctor.hours))
 
 
-async def find_doctor(app: Resources, doctor_id: UUID) -> Doctor:
-    """The doctor.
+async def find_doctor(app: Resources, doctor_id: UUID, connection: Connection | None = None) -> Doctor:
+    """The doctor, as the connection sees it where one is given.
 
     Raises:
         Problem: 404.
     """
-    row = await app.pool.fetchrow(_SQL["doctor"], doctor_id)
+    row = await (connection or app.pool).fetchrow(_SQL["doctor"], doctor_id)
     if row is None:
         raise not_found()
     return doctor_from_row(row)

@@ -59,7 +59,7 @@ async def block_time(request: Request, caller: Staff, doctor_id: PathId, body: T
 
 
 @router.delete(
-    "/v1/doctors/{doctor_id}/time-off/{time_off_id}",
+    "/v1/doctors/{doctor_id}/time-off/{time_off_id:uuid}",
     summary="Remove time off",
     **write(Code.FORBIDDEN, Code.NOT_FOUND, body=False),
 )

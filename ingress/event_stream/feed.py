@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 
 from contracts.topics import EVENTS_TOPIC
-from infra.postgres import OUTAGES
+from infra.postgres import OUTAGES, Connection
 from infra.queries import load_queries
 
 # Without a wake-up (Redis is unavailable) events are this late.
@@ -68,6 +68,14 @@ class StreamPosition:
             return False
         self.sequences[event.partition] = event.sequence
         return True
+
+
+async def read_end(connection: asyncpg.Pool | Connection) -> StreamPosition:
+    """The position after the newest event that the connection, or its transaction, sees."""
+    position = StreamPosition([0] * EVENTS_TOPIC.partitions)
+    for row in await connection.fetch(_SQL["counts"]):
+        position.sequences[row["partition"]] = row["event_count"]
+    return position
 
 
 class Watcher:
@@ -127,10 +135,7 @@ class EventFeed:
 
     async def end(self) -> StreamPosition:
         """The position after the newest event."""
-        position = StreamPosition([0] * EVENTS_TOPIC.partitions)
-        for row in await self._pool.fetch(_SQL["counts"]):
-            position.sequences[row["partition"]] = row["event_count"]
-        return position
+        return await read_end(self._pool)
 
     async def since(self, position: StreamPosition) -> AsyncIterator[StoredEvent]:
         """Everything after the position that is in the table by now, partition after partition."""

@@ -38,7 +38,8 @@ that are not described are refused. Answers may have more, and codes may be adde
 Each patient, each member of staff, and each network of those who are not logged in has more units a minute
 than people spend; `RateLimit` and `RateLimit-Policy` in the answers say how many are left
 (draft-ietf-httpapi-ratelimit-headers). A request costs one; free slots that nobody has asked for before,
-and utilisation, cost more. With none left, the answer is **429** `rate_limited` with `Retry-After`.
+long calendars and utilisation cost more. With none left, the answer is **429** `rate_limited` with
+`Retry-After`.
 
 Get a token, valid for 15 minutes, with `clinic token staff` or `clinic token patient EMAIL`.
 The examples work with the demo data.
@@ -184,7 +185,8 @@ def _complete(operation: Json, bodies: Mapping[str, Json], parameters: Mapping[s
             key = str(uuid5(examples.KEYS, operation["operationId"]))
             operation["parameters"][number] = parameter | {"example": key}
         if name in parameters:
-            parameter["example"] = parameters[name]
+            is_list = parameter["schema"].get("type") == "array"
+            parameter["example"] = [parameters[name]] if is_list else parameters[name]
         if parameter["in"] == "path":
             parameter.setdefault("description", examples.PATH_PARAMETERS.get(name, ""))
     for status in ("200", "201", "202"):

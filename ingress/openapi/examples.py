@@ -19,11 +19,11 @@ from ingress.availability.routes import AvailabilityView
 from ingress.booking.routes import BookBody, OutcomeBody, RescheduleBody
 from ingress.booking.views import AppointmentList, AppointmentView, HistoryList
 from ingress.calendar_links.routes import CalendarLinkView, MadeCalendarLinkView
-from ingress.doctors.calendar import CalendarView
 from ingress.doctors.reads import DoctorList, DoctorView, ScheduleView
 from ingress.doctors.routes import RegisterBody, ScheduleBody, UpdateBody
 from ingress.doctors.time_off import TimeOffBody
 from ingress.openapi import patient_examples
+from ingress.openapi.calendar_examples import calendar_examples
 from ingress.openapi.login_examples import LOGIN, SOME_ID, example
 from ingress.openapi.staff_examples import STAFF
 from ingress.pages.clinic import ClinicView
@@ -127,13 +127,6 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         "to": days[0]["date"],
         "days": days,
     }
-    calendar = {
-        "doctor_id": DOCTOR_ID,
-        "time_zone": zone.key,
-        "appointments": [booked | {"outside_hours": False}],
-        "time_off": [{"id": SOME_ID, **time_off, "note": "Conference"}],
-        "free": [slot],
-    }
     happened = dict.fromkeys(("outcome", "cancelled_by", "cancel_reason", "refusal"))
     history = {
         "event": "AppointmentBooked",
@@ -173,7 +166,7 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         AvailabilityView: example(availability),
         FirstFreeList: example({"items": [{"doctor": DOCTOR, "visit_type": "checkup", "slots": [slot]}]}),
         ClinicView: example(CLINIC),
-        CalendarView: example(calendar),
+        **calendar_examples(booked, slot, time_off, zone),
         CalendarLinkView: example({"made_at": at(-7, 9)}),
         MadeCalendarLinkView: example({"url": FEED_URL, "made_at": at(-7, 9)}),
         **LOGIN,

@@ -43,6 +43,7 @@ STORY: Mapping[str, tuple[Told, ...]] = {
     ),
     "doctors": (
         Told("register_doctor", keeps={"doctor_id": "body.doctor_id"}),
+        Told("preview_schedule"),
         Told("set_schedule"),
         Told("update_doctor"),
         Told("list_doctors"),
@@ -110,12 +111,14 @@ STORY: Mapping[str, tuple[Told, ...]] = {
         Told("cancel_appointment"),
     ),
     "time off": (
+        Told("preview_time_off", body={"starts_at": "{{starts_at}}", "ends_at": "{{ends_at}}"}),
         Told(
             "block_time",
             body={"starts_at": "{{starts_at}}", "ends_at": "{{ends_at}}"},
             keeps={"time_off_id": "body.time_off_id"},
         ),
         Told("get_calendar"),
+        Told("list_calendars"),
         Told("unblock_time"),
     ),
     "calendar links": (

@@ -83,7 +83,22 @@ async def test_owner_and_staff_read_the_reason_until_the_patient_is_forgotten(cl
     shown = await get(
         clinic.http, f"/v1/doctors/{doctor_id}/calendar", clinic.staff, **{"from": day, "to": day}
     )
-    assert [appointment["reason"] for appointment in shown["appointments"]] == [REASON_TEXT, None]
+    several = await get(
+        clinic.http, "/v1/calendar", clinic.staff, doctor_id=doctor_id, **{"from": day, "to": day}
+    )
+    previews = [
+        await clinic.http.post(f"/v1/doctors/{doctor_id}/{change}/preview", headers=clinic.staff, json=body)
+        for change, body in (
+            ("schedule", {"hours": []}),
+            ("time-off", {"starts_at": free[0], "ends_at": free[5]}),
+        )
+    ]
+    for appointments in (
+        shown["appointments"],
+        several["items"][0]["appointments"],
+        *(preview.json()["items"] for preview in previews),
+    ):
+        assert [appointment["reason"] for appointment in appointments] == [REASON_TEXT, None]
 
     await forget(clinic, patient)
     assert await read(clinic.staff) == [None, None]

@@ -41,7 +41,7 @@ async def test_free_slots_of_a_bent_book_are_not_remembered(seeded: Seeded) -> N
         await execute(book, "UPDATE booking.appointments SET status = 'no_show' WHERE status = 'booked'")
         pool = await open_pool(book.ingress_dsn, "reader", connections_max=2)
         try:
-            running, fresh = AvailabilityCache(pool, 10**6, Turns()), AvailabilityCache(pool, 10**6, Turns())
+            running, fresh = [AvailabilityCache(pool, 10**6, Turns()) for _ in range(2)]
             bent = await running.answer(query, budget)
             await fold_all(book)
             after = await running.answer(query, budget)

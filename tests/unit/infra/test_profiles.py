@@ -11,7 +11,7 @@ from storage.profiles import PROFILE, Profile, open_profile, seal_profile
 
 KEY, OTHER_KEY = DataKey(b"\x01" * 32), DataKey(b"\x02" * 32)
 PATIENT = UUID(int=1)
-ADA = Profile("ada@example.org", "Ada", "+49301234567", "de", "sms", reminders=False)
+ADA = Profile("ada@example.org", "Ada", "+49301234567", "1956-07-04", "de", "sms", reminders=False)
 
 
 def test_an_encrypted_profile_can_be_opened() -> None:
@@ -29,10 +29,10 @@ def test_only_with_the_patients_key() -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"email": "a@b"}, Profile("a@b", None, None, "en", "mail", reminders=True)),
+        ({"email": "a@b"}, Profile("a@b", None, None, None, "en", "mail", reminders=True)),
         (
             {"email": "a@b", "name": "A", "phone": "+49 (30) 1", "language": "de"},
-            Profile("a@b", "A", "+49 (30) 1", "de", "mail", reminders=True),
+            Profile("a@b", "A", "+49 (30) 1", None, "de", "mail", reminders=True),
         ),
         ({"email": "a@b", "from_the_future": 1}, Profile("a@b")),
     ],

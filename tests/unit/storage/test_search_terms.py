@@ -1,4 +1,4 @@
-"""Whom a search finds, and that its terms lead to all of them."""
+"""A search finds whoever has all that is sought, and its terms lead to all of them."""
 
 import pytest
 
