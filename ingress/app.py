@@ -20,6 +20,7 @@ from ingress.doctors import routes as doctors
 from ingress.doctors import time_off
 from ingress.event_stream import routes as event_stream
 from ingress.http import browsers, health, metrics, problems, tracing
+from ingress.http.compression import Compressed
 from ingress.http.variants import HeadAnswered
 from ingress.login import public_keys, sessions
 from ingress.login import routes as login
@@ -83,6 +84,7 @@ def create_app(*, production: bool = False) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
+    app.add_middleware(Compressed)
     app.add_middleware(Limited)
     # Inside of the others, so that this answer is counted and has an id and headers as well.
     app.add_middleware(ServerErrorMiddleware, handler=problems.internal_error)

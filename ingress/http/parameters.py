@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -118,3 +118,13 @@ def has_tag(if_none_match: str, etag: str) -> bool:
     """True if the client has this version (RFC 9110, section 13.1.2: weak comparison)."""
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return etag in tags or "*" in tags
+
+
+def best_encoding(accepted: str, offered: Collection[str]) -> str:
+    """The smallest of the encodings that `Accept-Encoding` names (RFC 9110, section 12.5.3)."""
+    names = set()
+    for part in accepted.split(","):
+        name, _, weight = part.partition(";")
+        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
+            names.add(name.strip().lower())
+    return next((name for name in ("br", "gzip") if name in names and name in offered), "identity")

@@ -12,7 +12,7 @@ import cramjam
 from fastapi import Request, Response
 from jinja2 import Environment, StrictUndefined
 
-from ingress.http.parameters import has_tag
+from ingress.http.parameters import best_encoding, has_tag
 from ingress.pages.clinic import ClinicView
 from ingress.pages.colours import stylesheet
 from ingress.pages.installed import icon, manifest
@@ -109,13 +109,3 @@ class Pages:
 
     def _add(self, name: str, content: bytes, cache_control: str) -> None:
         self.files[name] = PageFile.make(content, Path(name).suffix, cache_control)
-
-
-def best_encoding(accepted: str, offered: Mapping[str, bytes]) -> str:
-    """The smallest of the encodings that `Accept-Encoding` names (RFC 9110, section 12.5.3)."""
-    names = set()
-    for part in accepted.split(","):
-        name, _, weight = part.partition(";")
-        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
-            names.add(name.strip().lower())
-    return next((name for name in ("br", "gzip") if name in names and name in offered), "identity")

@@ -27,14 +27,13 @@ from ingress.commands.submit import command_id_of, wait_s
 from ingress.doctors.routes import RegisterBody, ScheduleBody, UpdateBody
 from ingress.doctors.time_off import TimeOffBody
 from ingress.event_stream.feed import StreamPosition
-from ingress.http.parameters import cursor_after, has_tag, key_before
+from ingress.http.parameters import best_encoding, cursor_after, has_tag, key_before
 from ingress.http.problems import Problem
 from ingress.http.strict_json import StrictRequest
 from ingress.login.bodies import Proof
 from ingress.login.cookie import cookie_of
 from ingress.login.passkeys.bodies import PasskeyBody
 from ingress.login.passkeys.relying_party import RelyingParty
-from ingress.pages.files import best_encoding
 from ingress.pages.routes import best_language
 from ingress.patients.notes import NoteBody
 from ingress.patients.profile import OwnProfileChange, PatientBody

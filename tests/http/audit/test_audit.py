@@ -95,10 +95,14 @@ class TestTheTrail:
         await clinic.doctor()
         async with running_auditor(clinic.settings):
             await kept(clinic)
-        await clinic.postgres.execute("REVOKE SELECT ON audit.entries FROM PUBLIC, clinic_ingress")
+        await clinic.postgres.execute("REVOKE SELECT ON audit.heads FROM PUBLIC, clinic_ingress")
 
-        with pytest.raises(httpx.RemoteProtocolError):
-            await clinic.http.get("/v1/audit", headers=clinic.staff)
+        for encoding in ("gzip", "identity"):
+            with pytest.raises(httpx.RemoteProtocolError):
+                await clinic.http.get("/v1/audit", headers={**clinic.staff, "accept-encoding": encoding})
+        await clinic.postgres.execute("REVOKE SELECT ON audit.entries FROM PUBLIC, clinic_ingress")
+        answer = await clinic.http.get("/v1/audit", headers=clinic.staff)
+        assert answer.status_code == 500, "nothing of it was sent"
 
     async def test_is_for_staff_only(self, audited: Clinic, story: Story) -> None:
         problem(await audited.http.get("/v1/audit", headers=story.patient.headers), 403, "forbidden")

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from ingress.http.parameters import best_encoding
 from ingress.pages.clinic import ClinicView
 from ingress.pages.colours import DARKEST, LIGHTEST, contrast, readable, stylesheet
-from ingress.pages.files import BUILT, PageFile, Pages, best_encoding
+from ingress.pages.files import BUILT, PageFile, Pages
 from ingress.pages.installed import icon
 from ingress.pages.routes import best_language
 
