@@ -10,7 +10,8 @@ from pydantic import Field
 
 from contracts.fields import Code, Date
 from ingress.availability import cache as availability_cache
-from ingress.http.parameters import PathId, has_tag
+from ingress.http.compression import tagged
+from ingress.http.parameters import PathId
 from ingress.http.problems import Code as ProblemCode
 from ingress.http.problems import invalid
 from ingress.http.strict_json import StrictRoute
@@ -86,10 +87,7 @@ async def get_availability(
         check_period(starts_on, ends_on)
     query = availability_cache.Query(doctor_id, visit_type, starts_on, ends_on)
     answer = await resources(request).availability.answer(query, budget_of(request))
-    headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
-    if has_tag(request.headers.get("if-none-match", ""), answer.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(answer.body, headers=headers, media_type="application/json")
+    return tagged(request, answer.body, answer.etag, "no-cache", "application/json")
 
 
 def check_period(starts_on: date, ends_on: date, days_max: int = DAYS_MAX) -> None:

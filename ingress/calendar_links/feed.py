@@ -20,7 +20,7 @@ from infra.ical.entry import CalendarEntry
 from infra.ical.feed import feed_text
 from infra.queries import load_queries
 from ingress.doctors.reads import find_doctor
-from ingress.http.parameters import has_tag
+from ingress.http.compression import tagged
 from ingress.http.problems import Code, not_found
 from ingress.http.strict_json import StrictRoute
 from ingress.openapi.responses import ETAG, IF_NONE_MATCH, open_answers
@@ -71,12 +71,11 @@ async def get_feed(
     content = await (_of_patient if owner.kind is OwnerKind.PATIENT else _of_doctor)(app, owner.id)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     # For the program that asked alone, which may keep it and ask whether it is still right.
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if has_tag(request.headers.get("if-none-match", ""), etag):
-        return Response(status_code=304, headers=headers)
-    # A name, or browsers would name the file by the secret.
-    headers["Content-Disposition"] = 'attachment; filename="appointments.ics"'
-    return Response(content, headers=headers, media_type=MEDIA_TYPE)
+    response = tagged(request, content, etag, "private, no-cache", MEDIA_TYPE)
+    if response.body:
+        # A name, or browsers would name the file by the secret.
+        response.headers["Content-Disposition"] = 'attachment; filename="appointments.ics"'
+    return response
 
 
 async def _of_patient(app: Resources, patient_id: UUID) -> bytes:

@@ -1,10 +1,11 @@
 """Compresses answers for clients that accept it (RFC 9110, section 8.4.1.3)."""
 
+from fastapi import Request, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipResponder, IdentityResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingress.http.parameters import best_encoding
+from ingress.http.parameters import GZIP_TAG_END, best_encoding, has_tag
 
 # A shorter answer fits into one packet anyway.
 BYTES_MIN = 1_000
@@ -28,24 +29,30 @@ class Compressed:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(raw=message["headers"])
-                _weaken_tag(headers)
-                _name_once(headers)
+                _name_once(MutableHeaders(raw=message["headers"]))
             await send(message)
 
-        accepted = Headers(scope=scope).get("accept-encoding", "")
-        if best_encoding(accepted, ("gzip",)) == "gzip":
+        if _accepts_gzip(Headers(scope=scope)):
             await GZipResponder(self._app, BYTES_MIN, LEVEL)(scope, receive, sending)
         else:
             await IdentityResponder(self._app, BYTES_MIN)(scope, receive, sending)
 
 
-def _weaken_tag(headers: MutableHeaders) -> None:
-    # A strong tag would say that these are the bytes of the answer without compression (section 8.8.3.3). The
-    # pages' files have a tag for each encoding.
-    etag = headers.get("etag", "")
-    if etag.startswith('"') and headers.get("content-encoding") == "gzip" and not etag.endswith('-gzip"'):
-        headers["etag"] = f"W/{etag}"
+def tagged(request: Request, content: bytes, etag: str, cache_control: str, media_type: str) -> Response:
+    """The content, or 304 if the client has it. `etag` is the content's own, in quotes.
+
+    What will be compressed has another tag: a strong one is of the bytes as they are sent (section 8.8.3.3).
+    """
+    if len(content) >= BYTES_MIN and _accepts_gzip(request.headers):
+        etag = etag[:-1] + GZIP_TAG_END
+    headers = {"ETag": etag, "Cache-Control": cache_control}
+    if has_tag(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+def _accepts_gzip(headers: Headers) -> bool:
+    return best_encoding(headers.get("accept-encoding", ""), ("gzip",)) == "gzip"
 
 
 def _name_once(headers: MutableHeaders) -> None:

@@ -18,6 +18,7 @@ from ingress.http.problems import Problem, invalid, not_found
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 CURSOR_CHARACTERS_MAX = 2_000
+GZIP_TAG_END = '-gzip"'
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ID: TypeAdapter[UUID] = TypeAdapter(Id)
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -115,9 +116,13 @@ def bad_cursor() -> Problem:
 
 
 def has_tag(if_none_match: str, etag: str) -> bool:
-    """True if the client has this version (RFC 9110, section 13.1.2: weak comparison)."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or "*" in tags
+    """True if the client has this version (RFC 9110, section 13.1.2: weak comparison), compressed or not."""
+    tags = {_of_content(tag.strip().removeprefix("W/")) for tag in if_none_match.split(",")}
+    return _of_content(etag) in tags or "*" in tags
+
+
+def _of_content(etag: str) -> str:
+    return etag.removesuffix(GZIP_TAG_END) + '"' if etag.endswith(GZIP_TAG_END) else etag
 
 
 def best_encoding(accepted: str, offered: Collection[str]) -> str:
