@@ -16,7 +16,8 @@ from infra.jobs import all_of
 from ingress.availability import cache as availability_cache
 from ingress.availability.cache import AvailabilityCache
 from ingress.availability.routes import SlotView
-from ingress.doctors.reads import DoctorView
+from ingress.doctors.reads import FIRST_KEY, DoctorView
+from ingress.http.parameters import PAGE_SIZE_MAX, Cursor, cursor_after, key_before
 from ingress.http.problems import Code as ProblemCode
 from ingress.http.strict_json import StrictRoute
 from ingress.http.views import View
@@ -28,7 +29,6 @@ from scheduling.state import Doctor
 from storage.rows import doctor_from_row
 
 SLOTS_MAX = 5
-DOCTORS_MAX = 200
 
 router = APIRouter(route_class=StrictRoute, tags=["doctors"])
 
@@ -45,6 +45,7 @@ class FirstFreeList(View):
     """Doctors, the one with the earliest slot first; those without a free slot last, by name."""
 
     items: list[FirstFreeView]
+    next_cursor: str | None
 
 
 @router.get(
@@ -64,14 +65,21 @@ async def list_first_free(
     after: Annotated[
         Instant | None, Query(description="only slots that start later than this instant")
     ] = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="doctors per page")] = PAGE_SIZE_MAX,
 ) -> Response:
-    """Active doctors, at most 200, the earliest slot first; up to 5 slots of each."""
+    """Active doctors, up to 200 a page, the earliest slot first; up to 5 slots of each.
+
+    With more doctors than fit on a page, pages go by name, and each is in the order of its slots.
+    """
     app = resources(request)
+    name, id_ = FIRST_KEY if cursor is None else key_before(cursor, 2)
     wanted_specialty = unicodedata.normalize("NFC", specialty) if specialty else None
     rows = await app.pool.fetch(
-        availability_cache.SQL["active"], wanted_specialty, doctor_id, visit_type, DOCTORS_MAX
+        availability_cache.SQL["active"], wanted_specialty, doctor_id, visit_type, name, id_, limit + 1
     )
-    doctors = [doctor_from_row(row) for row in rows]
+    doctors = [doctor_from_row(row) for row in rows[:limit]]
+    next_cursor = cursor_after([doctors[-1].name, str(doctors[-1].id)]) if len(rows) > limit else None
     earliest = max(after, clock.now()) if after else clock.now()
     budget = budget_of(request)
     items = await all_of(
@@ -79,7 +87,7 @@ async def list_first_free(
         for doctor in doctors
     )
     items.sort(key=lambda item: (_first_start(item), item["doctor"]["name"]))
-    return Response(to_json({"items": items}), media_type="application/json")
+    return Response(to_json({"items": items, "next_cursor": next_cursor}), media_type="application/json")
 
 
 async def _first_free(

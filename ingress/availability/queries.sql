@@ -18,10 +18,12 @@ CROSS JOIN LATERAL (
 WHERE b.id = $1
 
 -- active --
--- Doctors who take bookings: $1 of a specialty (NFC), $2 with this id, $3 offering a visit type; $4 at most.
+-- Doctors who take bookings: $1 of a specialty (NFC), $2 with this id, $3 offering a visit type; behind the one with
+-- the name $4 and the id $5; $6 at most.
 SELECT * FROM booking.doctor_books
 WHERE active
     AND ($1::text IS NULL OR normalize(specialty) = $1)
     AND ($2::uuid IS NULL OR id = $2)
     AND ($3::text IS NULL OR visit_types @> jsonb_build_array(jsonb_build_object('code', $3::text)))
-ORDER BY name, id::text LIMIT $4
+    AND (name, id::text) > ($4, $5)
+ORDER BY name, id::text LIMIT $6

@@ -164,7 +164,7 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         DoctorList: _page(DOCTOR),
         ScheduleView: example({"doctor_id": DOCTOR_ID, "time_zone": zone.key, "hours": HOURS}),
         AvailabilityView: example(availability),
-        FirstFreeList: example({"items": [{"doctor": DOCTOR, "visit_type": "checkup", "slots": [slot]}]}),
+        FirstFreeList: _page({"doctor": DOCTOR, "visit_type": "checkup", "slots": [slot]}),
         ClinicView: example(CLINIC),
         **calendar_examples(booked, slot, time_off, zone),
         CalendarLinkView: example({"made_at": at(-7, 9)}),

@@ -696,6 +696,8 @@ export interface components {
         FirstFreeList: {
             /** Items */
             items: components["schemas"]["FirstFreeView"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /** FirstFreeView */
         FirstFreeView: {
@@ -2316,6 +2318,8 @@ export interface operations {
                 specialty?: string;
                 doctor_id?: string;
                 after?: string;
+                cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;

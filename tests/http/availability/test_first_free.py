@@ -69,6 +69,22 @@ async def test_an_inactive_doctor_is_not_offered(shared: Clinic) -> None:
     assert doctor_id not in await first_free(shared)
 
 
+async def test_pages_lead_to_every_doctor(clinic: Clinic) -> None:
+    day = in_days(2)
+    names = ["Ada", "Ada", "Ben", "Cem", "Dora"]
+    doctors = [await clinic.doctor(only_on(day), name=name) for name in names]
+    found: list[str] = []
+    query: dict[str, Any] = {"limit": 2}
+    for goes_on in (True, True, False):
+        page = await get(clinic.http, "/v1/availability", **query)
+        found += sorted(item["doctor"]["id"] for item in page["items"])
+        query["cursor"] = page["next_cursor"]
+        assert (page["next_cursor"] is not None) is goes_on
+    assert found == [*sorted(doctors[:2]), *sorted(doctors[2:4]), doctors[4]]
+    for name, value in (("cursor", "x"), ("limit", 0), ("limit", 201)):
+        assert pointers(await clinic.http.get("/v1/availability", params={name: value})) == [f"/{name}"]
+
+
 @pytest.mark.parametrize("name", ["after", "doctor_id", "visit_type", "specialty"])
 async def test_a_malformed_parameter_is_refused(shared: Clinic, name: str) -> None:
     assert pointers(await shared.http.get("/v1/availability", params={name: "\n"})) == [f"/{name}"]
