@@ -29,7 +29,7 @@ from infra.keys import Keys
 from infra.settings import Settings
 from ops.connections import database
 from ops.seed.demo import next_monday
-from ops.seed.quarter import Quarter, address
+from ops.seed.quarter import Quarter, profile
 from ops.seed.quarter_commands import QuarterCommands, doctor_id
 from storage.patients import Patients
 
@@ -95,7 +95,9 @@ class _Run:
 
         async def register() -> None:
             for number in numbers:  # shared by all that register at once
-                found[number] = await patients.register(address(number))
+                wanted = profile(number, settings.language)
+                added = await patients.add(wanted)
+                found[number] = added or await patients.register(wanted.email)
                 self._bar.advance(step)
 
         await all_of(register() for _ in range(CONNECTIONS))

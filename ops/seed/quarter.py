@@ -6,11 +6,12 @@ plan's first Monday, times are local.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time, timedelta
 from functools import cached_property
 from random import Random
 
 from infra import clock
+from storage.profiles import Language, Profile
 
 GRID_MINUTES = 10
 SEED = 2026
@@ -47,6 +48,7 @@ MORNING_UNTIL_HOUR = 11
 # The share of the time that is booked: in the first week, and how much less in each further week.
 BOOKED_SHARE_MORNING, BOOKED_SHARE_LATER, BOOKED_LESS_EACH_WEEK = 0.97, 0.86, 0.018
 CANCELLED_SHARE = 0.04
+FIRST_BIRTH_DATE, BIRTH_DAYS = date(1934, 1, 1), 33_000
 NO_SHOW_SHARE = 0.05
 
 
@@ -129,9 +131,12 @@ class Quarter:
         return found
 
 
-def address(patient: int) -> str:
-    """The mail address of a patient, in a domain that delivers to nobody (RFC 2606)."""
-    return f"patient-{patient:05}@example.com"
+def profile(patient: int, language: Language) -> Profile:
+    """A patient, with a mail address in a domain that delivers to nobody (RFC 2606)."""
+    family, given = divmod(patient, len(GIVEN_NAMES))
+    name = f"{GIVEN_NAMES[given]} {FAMILY_NAMES[family % len(FAMILY_NAMES)]}"
+    born = FIRST_BIRTH_DATE + timedelta(days=patient * 7_919 % BIRTH_DAYS)
+    return Profile(f"patient-{patient:05}@example.com", name, birth_date=str(born), language=language)
 
 
 def _absences(chance: Random, weeks: int) -> Iterator[tuple[int, int]]:
