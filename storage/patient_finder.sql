@@ -1,13 +1,20 @@
 -- candidates --
 -- $1 id to go on after, $2 how many, $3… terms. Those whose terms are not up to date are always candidates.
-SELECT * FROM people.patients
-WHERE id IN (
-    SELECT id FROM people.patients WHERE id > $1 AND {has_each_group}
+SELECT * FROM (
+    (
+        SELECT * FROM people.patients
+        WHERE id > $1 AND {has_each_group}
+            AND terms_of = substring(data_key FOR 17) || substring(profile FOR 17)
+        ORDER BY id LIMIT $2
+    )
     UNION ALL
-    SELECT id FROM people.patients
-    WHERE id > $1 AND profile IS NOT NULL
-        AND terms_of IS DISTINCT FROM substring(data_key FOR 17) || substring(profile FOR 17)
-) AND profile IS NOT NULL
+    (
+        SELECT * FROM people.patients
+        WHERE id > $1 AND profile IS NOT NULL
+            AND terms_of IS DISTINCT FROM substring(data_key FOR 17) || substring(profile FOR 17)
+        ORDER BY id LIMIT $2
+    )
+) AS candidates
 ORDER BY id LIMIT $2
 
 -- without_terms --
