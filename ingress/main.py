@@ -61,6 +61,8 @@ OTHER_FILES = 100
 STOP_TIMEOUT_S = 4
 # Plans are made while tables may still be empty, and kept: none may scan a table from end to end.
 # A table that somebody has locked costs each request a second, not the whole pool until it is free.
+# Those that read much: figures of many appointments leave connections for everybody else.
+FIGURES_AT_ONCE = 2
 SESSION = {"enable_seqscan": "off", "lock_timeout": "1000"}
 
 
@@ -138,6 +140,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             redis=redis,
             request_limits=request_limits,
             turns=turns,
+            figures=asyncio.Semaphore(FIGURES_AT_ONCE),
             log=log,
             daily_cap=DailyCap(settings, redis),
             security=security,

@@ -1,5 +1,6 @@
 """The resources of a running ingress: opened by `ingress.main`, used by every endpoint."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -50,6 +51,7 @@ class Resources:
     redis: Redis
     request_limits: RequestLimits
     turns: Turns
+    figures: asyncio.Semaphore
     log: CommandLog
     daily_cap: DailyCap
     security: SecurityLog

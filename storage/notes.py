@@ -49,22 +49,23 @@ class Notes:
     async def find(self, note_id: UUID) -> Note | None:
         """The note; None if there is none, or its patient is forgotten."""
         row = await self._pool.fetchrow(_SQL["find"], note_id)
-        return None if row is None else next(iter(await self._opened(row["patient_id"], [row])), None)
+        return None if row is None else next(iter(await self.opened(row["patient_id"], [row])), None)
 
     async def of(
-        self, patient_id: UUID, limit: int | None = None, before: tuple[datetime, UUID] | None = None
+        self, patient_id: UUID, limit: int, before: tuple[datetime, UUID] | None = None
     ) -> list[Note]:
-        """A patient's notes, the newest first, at most `limit` or all; `before`: older than the one of that
-        time and id. None of a patient who is unknown or forgotten."""
+        """A patient's notes, the newest first, at most `limit`; `before`: older than the one of that time and
+        id. None of a patient who is unknown or forgotten."""
         asked, values = where({"patient_id = {}": patient_id, "(written_at, id) < ({}, {})": before})
         rows = await self._pool.fetch(
             f"SELECT * FROM people.notes {asked} "  # noqa: S608 - our own words
-            f"ORDER BY written_at DESC, id DESC LIMIT {'ALL' if limit is None else limit}",
+            f"ORDER BY written_at DESC, id DESC LIMIT {limit}",
             *values,
         )
-        return await self._opened(patient_id, rows)
+        return await self.opened(patient_id, rows)
 
-    async def _opened(self, patient_id: UUID, rows: Iterable[asyncpg.Record]) -> list[Note]:
+    async def opened(self, patient_id: UUID, rows: Iterable[asyncpg.Record]) -> list[Note]:
+        """The notes of these rows, all of one patient; none if the patient is forgotten."""
         data_key = await self._patients.data_key(patient_id)
         if data_key is None:
             return []

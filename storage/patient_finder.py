@@ -1,11 +1,14 @@
 """Searches the patient directory, and keeps the terms that it is searched by."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import structlog
+from cryptography.exceptions import InvalidTag
 
+from infra.errors import MisconfiguredError
 from infra.keys import Keys, epoch_of
 from infra.queries import load_queries
 from storage.patients import Registered, made_of, opened
@@ -15,7 +18,21 @@ CANDIDATES_MAX = 200
 ROUNDS_MAX = 10
 NOBODY = UUID(int=0)
 
+_log = structlog.get_logger(__name__)
 _SQL = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+Take = Callable[[Generator[None, None, list[Registered]]], Awaitable[list[Registered]]]
+
+
+async def at_once(steps: Generator[None, None, list[Registered]]) -> list[Registered]:
+    """The result of a computation, without a pause."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: list[Registered] = end.value
+            return found
 
 
 class PatientFinder:
@@ -24,13 +41,15 @@ class PatientFinder:
     def __init__(self, pool: asyncpg.Pool, keys: Keys) -> None:
         self._pool = pool
         self._keys = keys
+        self._unreadable: set[UUID] = set()
 
     async def find(
-        self, sought: Sought, limit: int, after: UUID = NOBODY
+        self, sought: Sought, limit: int, after: UUID = NOBODY, take: Take = at_once
     ) -> tuple[list[Registered], UUID | None]:
         """Patients by id, behind the id `after`, at most `limit`; and the id to go on after, if any.
 
-        A search whose terms many patients share ends early: fewer than `limit`, and more to come.
+        A search whose terms many patients share ends early: fewer than `limit`, and more to come. `take` runs
+        a computation that yields after each of the profiles that it opens.
         """
         groups = [self._keys.all_search_terms(terms) for terms in sought.groups()]
         found: list[Registered] = []
@@ -38,16 +57,34 @@ class PatientFinder:
             return found, None
         for _ in range(ROUNDS_MAX):
             rows = await self._candidates(groups, after)
-            for row in rows:
-                if len(found) == limit:
-                    return found, after
-                after = row["id"]
-                registered = opened(self._keys, row)
-                if sought.matches(registered.profile):
-                    found.append(registered)
+            matching = await take(self._matching(rows, sought))
+            if len(found) + len(matching) > limit:
+                found += matching[: limit - len(found)]
+                return found, found[-1].id
+            found += matching
             if len(rows) < CANDIDATES_MAX:
                 return found, None
+            after = rows[-1]["id"]
         return found, after
+
+    def _matching(
+        self, rows: list[asyncpg.Record], sought: Sought
+    ) -> Generator[None, None, list[Registered]]:
+        found = []
+        for row in rows:
+            registered = self._opened(row)
+            if registered is not None and sought.matches(registered.profile):
+                found.append(registered)
+            yield
+        return found
+
+    def _opened(self, row: asyncpg.Record) -> Registered | None:
+        """The patient of a row; None if it cannot be opened, which is no reason not to find the others."""
+        try:
+            return opened(self._keys, row)
+        except (InvalidTag, MisconfiguredError) as error:
+            _log.error("a patient's profile cannot be opened", patient_id=str(row["id"]), error=repr(error))
+            return None
 
     async def _candidates(self, groups: Sequence[list[int]], after: UUID) -> list[asyncpg.Record]:
         has_each = " AND ".join(f"search_terms && ${number}::int[]" for number in range(3, 3 + len(groups)))
@@ -61,13 +98,16 @@ class PatientFinder:
         """
         await self._pool.execute(_SQL["drop_terms_of_forgotten"])
         async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_SQL["without_terms"], limit)
+            rows = await connection.fetch(_SQL["without_terms"], limit, list(self._unreadable))
             for row in rows:
-                terms = terms_of(opened(self._keys, row).profile)
+                registered = self._opened(row)
+                if registered is None:
+                    self._unreadable.add(row["id"])
+                    continue
                 await connection.execute(
                     _SQL["set_terms"],
                     row["id"],
-                    self._keys.search_terms(terms, epoch_of(row["data_key"])),
+                    self._keys.search_terms(terms_of(registered.profile), epoch_of(row["data_key"])),
                     made_of(row["data_key"], row["profile"]),
                 )
         return len(rows)

@@ -20,6 +20,7 @@ ORDER BY id LIMIT $2
 -- without_terms --
 SELECT * FROM people.patients
 WHERE profile IS NOT NULL AND terms_of IS DISTINCT FROM substring(data_key FOR 17) || substring(profile FOR 17)
+    AND id <> ALL($2)
 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
 
 -- set_terms --

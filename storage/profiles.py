@@ -1,8 +1,9 @@
 """A patient's profile, encrypted in `people.patients`. The ingress writes it, the notifier reads it."""
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 from uuid import UUID
 
 from infra.crypto.sealing import Column, DataKey
@@ -22,7 +23,8 @@ class Profile:
 
     `phone` is E.164, except in profiles from before that was required. `undone_at` (RFC 3339): when a change
     of contact details was undone last. `birth_date` is a date of ISO 8601. Every field but `email` has a
-    default, and so must every new field: stored profiles lack it.
+    default, and so must every new field: stored profiles lack it. `others`: what only a newer release knows,
+    kept as it is.
     """
 
     email: str
@@ -33,6 +35,7 @@ class Profile:
     channel: Channel = "mail"
     reminders: bool = True
     undone_at: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def usable_channel(self) -> Channel:
@@ -41,19 +44,21 @@ class Profile:
         return self.channel if addresses[self.channel] else DEFAULT_CHANNEL
 
 
-_FIELDS = {field.name for field in fields(Profile)}
+_FIELDS = {known.name for known in fields(Profile)} - {"others"}
 
 
 def seal_profile(data_key: DataKey, patient_id: UUID, profile: Profile) -> bytes:
     """The profile, sealed by its patient's key."""
-    return data_key.seal(json.dumps(asdict(profile)).encode(), PROFILE, patient_id)
+    content = asdict(profile)
+    return data_key.seal(json.dumps(content.pop("others") | content).encode(), PROFILE, patient_id)
 
 
 def open_profile(data_key: DataKey, patient_id: UUID, sealed: bytes) -> Profile:
-    """The inverse of `seal_profile`; fields that only a newer release knows are ignored.
+    """The inverse of `seal_profile`.
 
     Raises:
         InvalidTag: it was sealed by another key, or for another patient.
     """
     content = json.loads(data_key.open(sealed, PROFILE, patient_id))
-    return Profile(**{name: value for name, value in content.items() if name in _FIELDS})
+    others = {name: content.pop(name) for name in content.keys() - _FIELDS}
+    return Profile(**content, others=others)

@@ -63,6 +63,11 @@ async def forget_unseen(
     return count
 
 
+async def drop_notes_of_forgotten(pool: asyncpg.Pool) -> None:
+    """Delete the notes that an ingress of an earlier release left when it forgot a patient."""
+    await pool.execute(SQL["drop_notes_of_forgotten"])
+
+
 def years_before(at: datetime, years: int) -> datetime:
     """The same day so many years ago; the 28th for a 29 February."""
     day = min(at.day, 28) if at.month == 2 else at.day

@@ -12,3 +12,6 @@ WHERE p.forgotten_at IS NULL AND p.created_at < $1
     AND NOT EXISTS (SELECT FROM audit.entries e WHERE e.actor_id = p.id AND e.occurred_at >= $1)
     AND NOT EXISTS (SELECT FROM login.sessions s WHERE s.person_id = p.id AND s.used_at >= $1)
 ORDER BY p.id LIMIT $2
+
+-- drop_notes_of_forgotten --
+DELETE FROM people.notes n USING people.patients p WHERE p.id = n.patient_id AND p.forgotten_at IS NOT NULL

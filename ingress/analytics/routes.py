@@ -76,7 +76,7 @@ class UtilisationView(FiguresView):
 class OutcomesGroup(GroupView):
     """Numbers of appointments."""
 
-    booked: int = Field(description="without an outcome, be they over or not")
+    booked: int = Field(description="without an outcome, whether the visit is over or not")
     completed: int
     no_show: int
     cancelled_by_patient: int
@@ -84,7 +84,7 @@ class OutcomesGroup(GroupView):
     cancelled_by_clinic: int
     total: int
     no_show_rate: float | None = Field(
-        description="no-shows by completed visits and no-shows, to four digits; null where there are none"
+        description="no-shows divided by completed visits plus no-shows, to four digits; null where none"
     )
 
 
@@ -122,7 +122,8 @@ _ANSWERS: Responses = {
     responses=_ANSWERS,
 )
 async def get_utilisation(request: Request, caller: Staff, asked: AskedPeriod) -> Response:
-    """Staff only. Booked by open minutes, in at most 366 days: JSON, or CSV where `Accept` prefers it.
+    """Staff only. Booked minutes divided by open minutes, in at most 366 days: JSON, or CSV where `Accept`
+    prefers it.
 
     Minutes count to the day in which they lie. Open are the weekly hours as they are now, of doctors who are
     active now. A visit counts with all its minutes, within the hours or not, and without its buffers.
@@ -200,7 +201,8 @@ def _head(asked: FiguresPeriod) -> dict[str, Any]:
 async def _rows(app: Resources, asked: FiguresPeriod, query: str) -> dict[str, asyncpg.Record]:
     """What was counted, by group."""
     starts, ends = zip(*asked.parts, strict=True)
-    rows = await app.pool.fetch(_SQL[asked.by][query], starts, ends)
+    async with app.figures:
+        rows = await app.pool.fetch(_SQL[asked.by][query], starts, ends)
     return {_named(asked, row["group"]): row for row in rows}
 
 

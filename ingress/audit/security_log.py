@@ -1,8 +1,9 @@
 """Security events: who was refused, and who read or changed patient data.
 
 Outside of the patient directory a patient is only an id. So uses of the directory are recorded, and requests
-for one patient's appointments, before the answer; other reads of the book soon after it, so that it can be
-read while the log is unavailable. See `docs/decisions/0011-recorded-reads-and-changes.md`.
+for one patient's appointments, before the answer; other reads of the book soon after it, also where they show
+the reasons of visits, so that the clinic's day can be seen while the log is unavailable. See
+`docs/decisions/0011-recorded-reads-and-changes.md`.
 """
 
 import asyncio

@@ -91,7 +91,6 @@ class AvailabilityCache:
 
     def __init__(self, pool: asyncpg.Pool, bytes_max: int, turns: Turns) -> None:
         self._pool = pool
-        self._turns = turns
         self._versions: Coalesced[UUID, int] = Coalesced(self._fetch_versions)
         self._bytes_max = bytes_max
         self._cached = ByteBounded(bytes_max)

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request, Response
 
 from contracts.command_resource import RefusalBody
 from contracts.commands import Actor, BlockTime, SetWeeklyHours
-from contracts.events import AppointmentCancelled, Fact
+from contracts.events import Fact
 from contracts.fields import INSTANT_MAX
 from contracts.refusals import Refusal
 from infra import clock
-from ingress.booking.reasons import Reasons, with_reasons
+from ingress.booking.reasons import Reasons
 from ingress.booking.views import AppointmentView
 from ingress.calendar.calendars import SQL, in_steps, is_outside_hours, snapshot
 from ingress.calendar.views import Preview, PreviewedAppointment, SchedulePreview, TimeOffPreview
@@ -86,14 +86,13 @@ async def preview_time_off(request: Request, caller: Staff, doctor_id: PathId, b
         time_off_id=clock.new_id(),
         starts_at=body.starts_at,
         ends_at=body.ends_at,
-        cancel_conflicting=body.cancel_conflicting,
     )
     decision = decide(book, command, now)
-    conflicts = set(_conflicts(decision))
-    shown_rows = [row for row in rows if row["id"] in conflicts][:ITEMS_MAX]
-    items = [
-        AppointmentView.model_validate(row) for row in await with_reasons(resources(request), shown_rows)
-    ]
+    conflicts = set(decision.conflicts) if isinstance(decision, Refusal) else set()
+    if conflicts and body.cancel_conflicting:
+        decision = []
+    conflicting = [row for row in rows if row["id"] in conflicts][:ITEMS_MAX]
+    items = await in_steps(request, _shown(conflicting, await Reasons.of(resources(request), conflicting)))
     shown = TimeOffPreview(items=items, total=len(conflicts), refusal=_refusal(decision))
     return _recorded(request, caller, "time_off_preview", doctor, shown)
 
@@ -133,15 +132,17 @@ def _book(doctor: Doctor, rows: Sequence[asyncpg.Record]) -> Generator[None, Non
     return book
 
 
+def _shown(rows: Sequence[asyncpg.Record], reasons: Reasons) -> Generator[None, None, list[AppointmentView]]:
+    items = []
+    for row in rows:
+        items.append(AppointmentView.model_validate(reasons.opened(row)))
+        yield
+    return items
+
+
 def _never_sent(caller: Actor) -> CommandIdentity:
     """The identity of a command that is decided for a preview only."""
     return CommandIdentity(command_id=clock.new_id(), actor=caller, fingerprint="0" * 32)
-
-
-def _conflicts(decision: list[Fact] | Refusal) -> tuple[UUID, ...]:
-    if isinstance(decision, Refusal):
-        return decision.conflicts
-    return tuple(fact.appointment_id for fact in decision if isinstance(fact, AppointmentCancelled))
 
 
 def _refusal(decision: list[Fact] | Refusal) -> RefusalBody | None:

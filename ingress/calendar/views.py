@@ -56,7 +56,7 @@ class Preview(View):
     """
 
     items: Sequence[AppointmentView]
-    next_cursor: str | None = None
+    next_cursor: None = Field(default=None, description="always null: there is one page, of 200 at most")
     total: int
     refusal: RefusalBody | None
 

@@ -74,7 +74,7 @@ def patient_examples(booked: Json, booking: Json) -> dict[type[BaseModel], Json]
                 "patient": PATIENT,
                 "appointments": [booked | {"history": [booking]}],
                 "notifications": [confirmation],
-                "notes": [{"text": NOTE["text"], "written_by": "staff", "written_at": at}],
+                "notes": [NOTE],
                 "logins": [{"methods": ["otp"], "begun_at": at, "used_at": at}],
                 "passkeys": [PASSKEY],
                 "calendar_link_made_at": None,

@@ -5,11 +5,14 @@ SELECT * FROM booking.appointments WHERE patient_id = $1 ORDER BY starts_at, id
 SELECT kind, appointment_id, version, channel, state, dated, finished_at
 FROM notify.notifications WHERE patient_id = $1 ORDER BY dated, id
 
+-- notes --
+SELECT * FROM people.notes WHERE patient_id = $1 ORDER BY written_at DESC, id DESC
+
 -- own_entries --
--- What others did on the patient's behalf counts as theirs: the system, or the operator.
+-- What the patient did, and what the system or the operator did for them. Not what other patients did.
 SELECT occurred_at, chain, partition, number, action, hash, content
 FROM audit.entries
-WHERE (patient_id = $1 OR actor_id = $1) AND actor_kind <> 'staff'
+WHERE actor_id = $1 OR (patient_id = $1 AND actor_kind NOT IN ('staff', 'patient'))
 ORDER BY occurred_at DESC, chain, partition, number DESC
 
 -- seen_by_staff --

@@ -8,7 +8,7 @@ from infra.errors import MisconfiguredError
 from infra.postgres import CONFLICTS, is_outage
 from storage.patient_finder import PatientFinder
 
-BATCH = 200
+BATCH = 20
 INTERVAL_S = 60.0
 
 _log = structlog.get_logger(__name__)

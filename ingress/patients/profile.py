@@ -89,7 +89,7 @@ class PatientBody(StrictModel):
 class PatientSearch(StrictModel):
     """Whom to search for: whoever has all that is given.
 
-    `name` is the beginnings of words, of three letters or more, in any order. `cursor`: to go on.
+    `name` matches the beginnings of words, of three letters or more, in any order. `cursor`: to go on.
     """
 
     email: SearchedEmail | None = None

@@ -11,7 +11,7 @@ from infra.settings import Settings
 from ingress.audit.security_log import SecurityLog
 from ingress.patients.forgetting import Forgetting
 from storage.patients import Patients
-from storage.retention import forget_unseen, present
+from storage.retention import drop_notes_of_forgotten, forget_unseen, present
 
 INTERVAL_S = 24 * 60 * 60.0
 RETRY_INTERVAL_S = 60.0
@@ -41,6 +41,7 @@ class Retention:
         while True:
             interval_s = INTERVAL_S
             try:
+                await drop_notes_of_forgotten(self._pool)
                 at = await present(self._pool)
                 count = await forget_unseen(
                     self._pool, self._patients, self._security.record, self._years, at

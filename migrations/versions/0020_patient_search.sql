@@ -13,4 +13,4 @@ COMMENT ON COLUMN people.patients.search_terms IS
     'what staff may search for: 12 bits of a keyed hash of each word''s beginning, the phone number and the date of '
     'birth; null when forgotten';
 COMMENT ON COLUMN people.patients.terms_of IS
-    'beginnings of the data_key and the profile that search_terms were made of; others: they have to be made again';
+    'beginnings of the data_key and the profile that search_terms were made of; if these differ, they have to be made again';

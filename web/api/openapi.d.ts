@@ -802,22 +802,47 @@ export interface components {
              */
             exported_at: string;
             patient: components["schemas"]["PatientView"];
-            /** Appointments */
-            appointments: components["schemas"]["OwnAppointmentView"][];
-            /** Notifications */
-            notifications: components["schemas"]["NotificationView"][];
-            /** Notes */
-            notes: components["schemas"]["OwnNoteView"][];
             /** Logins */
             logins: components["schemas"]["LoginView"][];
             /** Passkeys */
             passkeys: components["schemas"]["PasskeyView"][];
             /** Calendar Link Made At */
             calendar_link_made_at: string | null;
+            /** Appointments */
+            appointments: components["schemas"]["OwnAppointmentView"][];
+            /** Notifications */
+            notifications: components["schemas"]["NotificationView"][];
+            /** Notes */
+            notes: components["schemas"]["NoteView"][];
             /** Own Entries */
             own_entries: components["schemas"]["OwnEntryView"][];
             /** Seen By Staff */
             seen_by_staff: components["schemas"]["SeenView"][];
+        };
+        /** NoteView */
+        NoteView: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Patient Id
+             * Format: uuid
+             */
+            patient_id: string;
+            /** Text */
+            text: string;
+            /**
+             * Written By
+             * Format: uuid
+             */
+            written_by: string;
+            /**
+             * Written At
+             * Format: date-time
+             */
+            written_at: string;
         };
         /** NotificationView */
         NotificationView: {
@@ -907,21 +932,6 @@ export interface components {
             content: {
                 [key: string]: unknown;
             };
-        };
-        /** OwnNoteView */
-        OwnNoteView: {
-            /** Text */
-            text: string;
-            /**
-             * Written By
-             * @constant
-             */
-            written_by: "staff";
-            /**
-             * Written At
-             * Format: date-time
-             */
-            written_at: string;
         };
         /** OwnProfileChange */
         OwnProfileChange: {

@@ -4,6 +4,7 @@ from typing import Any
 
 from contracts.commands import Actor
 from contracts.security import PersonalDataExported
+from infra import clock
 from tests.clinic import Clinic, Patient
 from tests.http.asking import booked, get, problem
 from tests.http.audit.exports import Story
@@ -42,7 +43,7 @@ async def test_has_the_profile_the_appointments_with_their_reasons_and_the_login
     assert [login["methods"] for login in found["logins"]] == [["otp"]]
 
 
-async def test_has_the_notes_of_staff_but_not_who_wrote_them(audited: Clinic, staff: Actor) -> None:
+async def test_has_the_notes_of_staff(audited: Clinic, staff: Actor) -> None:
     patient, other = await audited.patient(), await audited.patient()
     for who, text in ((patient, "The older\nnote"), (other, "Another's"), (patient, "The newer")):
         path = f"/v1/patients/{who.id}/notes"
@@ -51,11 +52,53 @@ async def test_has_the_notes_of_staff_but_not_who_wrote_them(audited: Clinic, st
 
     notes = (await export_of(audited, patient.headers))["notes"]
 
-    assert [list(note) for note in notes] == [["text", "written_by", "written_at"]] * 2
-    assert [(note["text"], note["written_by"]) for note in notes] == [
-        ("The newer", "staff"),
-        ("The older\nnote", "staff"),
-    ]
+    assert [note["text"] for note in notes] == ["The newer", "The older\nnote"]
+    known = await get(audited.http, f"/v1/patients/{patient.id}/notes", audited.headers(staff))
+    assert notes == known["items"]
+
+
+async def test_has_what_the_patient_did_and_what_they_were_sent(audited: Clinic) -> None:
+    tokens, other = await log_in(audited, new_address()), await audited.patient()
+    me = await get(audited.http, "/v1/me", tokens.headers)
+    patient = Patient(me["id"], tokens.headers)
+    doctor_id = await audited.doctor()
+    path = await booked(audited, tokens.headers, doctor_id, (await audited.slots(doctor_id))[0])
+    # What another patient learned of this one is no entry of the patient's own.
+    await audited.postgres.execute(
+        """
+        INSERT INTO audit.entries
+        SELECT chain, partition, number + 1000000, occurred_at, recorded_at, 'PatientsSearched', 'patient',
+            $2, doctor_id, appointment_id, $1, command_id, content, hash
+        FROM audit.entries WHERE chain = 'security' LIMIT 1
+        """,
+        patient.id,
+        other.id,
+    )
+    await audited.postgres.execute(
+        """
+        INSERT INTO notify.notifications
+            (id, kind, appointment_id, version, patient_id, dated, due_at, deadline_at)
+        VALUES ($1, 'confirmation', $2, 1, $3, now(), now(), now())
+        """,
+        clock.new_id(),
+        path.rpartition("/")[2],
+        patient.id,
+    )
+
+    async def actions() -> list[str]:
+        found = await export_of(audited, tokens.headers)
+        [sent] = found["notifications"]
+        assert (sent["kind"], sent["appointment_id"]) == ("confirmation", path.rpartition("/")[2])
+        for entry in found["own_entries"]:
+            assert entry["content"]["action"] == entry["action"]
+            assert entry["content"]["actor"]["id"] == me["id"]
+        return [entry["action"] for entry in found["own_entries"]]
+
+    async def all_there() -> bool:
+        return {"LoginSucceeded", "AppointmentBooked", "PersonalDataExported"} <= set(await actions())
+
+    await until_async(all_there, "the patient's entries in the trail")
+    assert "PatientsSearched" not in await actions()
 
 
 async def test_says_which_staff_saw_it_alone_or_among_others(

@@ -9,7 +9,7 @@ from infra import clock
 from infra.keys import Keys
 from ops.replay.verify import verify_all
 from storage.patients import Patients
-from storage.retention import forget_unseen, present, unseen, years_before
+from storage.retention import drop_notes_of_forgotten, forget_unseen, present, unseen, years_before
 from tests.clinic import Clinic
 from tests.http.asking import booked, get
 from tests.http.login.logins import log_in
@@ -124,3 +124,22 @@ async def test_a_clock_that_is_years_ahead_makes_nobody_unseen(
 def test_seven_years_before_a_29_february() -> None:
     leap = datetime.fromisoformat("2028-02-29T12:00:00+00:00")
     assert years_before(leap, YEARS).isoformat() == "2021-02-28T12:00:00+00:00"
+
+
+async def test_notes_that_an_earlier_release_left_are_deleted(clinic: Clinic) -> None:
+    gone, living = await clinic.patient(), await clinic.patient()
+    for patient in (gone, living):
+        path = f"/v1/patients/{patient.id}/notes"
+        assert (await clinic.send("POST", path, clinic.staff, {"text": "A note"})).status_code == 201
+    left = await clinic.postgres.fetch("SELECT * FROM people.notes WHERE patient_id = $1", gone.id)
+    await Patients(clinic.postgres, Keys.load(clinic.settings)).forget(gone.id)
+    names = ("id", "patient_id", "written_by", "written_at", "content")
+    await clinic.postgres.execute(
+        f"INSERT INTO people.notes ({', '.join(names)}) VALUES ($1, $2, $3, $4, $5)",
+        *(left[0][name] for name in names),
+    )
+
+    await drop_notes_of_forgotten(clinic.postgres)
+
+    rows = await clinic.postgres.fetch("SELECT patient_id FROM people.notes")
+    assert [row["patient_id"] for row in rows] == [living.id]

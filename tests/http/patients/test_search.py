@@ -154,6 +154,21 @@ class TestPatientsOfAnEarlierRelease:
         assert await ids(clinic, name=name) == [first["id"]]
         assert await ids(clinic, name=renamed) == [second["id"]]
 
+    async def test_that_cannot_be_opened_hide_nobody(self, clinic: Clinic) -> None:
+        name = a_name()
+        broken, found = [await register(clinic, new_address(), name=name) for _ in range(2)]
+        await clinic.postgres.execute(
+            "UPDATE people.patients SET profile = profile || '\\x00', terms_of = NULL WHERE id = $1",
+            broken["id"],
+        )
+        await clinic.postgres.execute("UPDATE people.patients SET terms_of = NULL WHERE id = $1", found["id"])
+        finder = PatientFinder(clinic.postgres, Keys.load(clinic.settings))
+
+        assert await ids(clinic, name=name) == [found["id"]]
+        assert [await finder.index(1) for _ in range(3)] == [1, 1, 0]
+        assert await clinic.postgres.fetchval(STALE) == 1
+        assert await ids(clinic, name=name) == [found["id"]]
+
     async def test_left_with_terms_when_forgotten_lose_them(self, clinic: Clinic) -> None:
         patient = await clinic.patient()
         await forget(clinic, patient)

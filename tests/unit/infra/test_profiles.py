@@ -1,6 +1,7 @@
 """Profiles are encrypted, and can be decrypted for as long as there are patients."""
 
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -34,10 +35,20 @@ def test_only_with_the_patients_key() -> None:
             {"email": "a@b", "name": "A", "phone": "+49 (30) 1", "language": "de"},
             Profile("a@b", "A", "+49 (30) 1", None, "de", "mail", reminders=True),
         ),
-        ({"email": "a@b", "from_the_future": 1}, Profile("a@b")),
+        ({"email": "a@b", "from_the_future": [1]}, Profile("a@b", others={"from_the_future": [1]})),
     ],
 )
-def test_profiles_of_earlier_releases_open(content: dict[str, object], expected: Profile) -> None:
+def test_profiles_of_other_releases_open(content: dict[str, object], expected: Profile) -> None:
     former = DataKey(b"\x01" * 32, versioned=False)
     sealed = former.seal(json.dumps(content).encode(), PROFILE, PATIENT)
     assert open_profile(KEY, PATIENT, sealed) == expected
+
+
+def test_what_only_a_newer_release_knows_is_kept() -> None:
+    newer = {"email": "a@b", "from_the_future": {"deep": [1]}}
+    sealed = KEY.seal(json.dumps(newer).encode(), PROFILE, PATIENT)
+
+    changed = replace(open_profile(KEY, PATIENT, sealed), name="A")
+    kept = json.loads(KEY.open(seal_profile(KEY, PATIENT, changed), PROFILE, PATIENT))
+
+    assert kept == kept | newer | {"name": "A"}
