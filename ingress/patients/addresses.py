@@ -134,18 +134,18 @@ async def _begin(app: Resources, known: Registered, email: str, phone: str | Non
 async def _confirm(request: Request, caller: Actor, body: ConfirmBody, field: ProfileField) -> Response:
     app, network = resources(request), Network.of(request)
     await app.login_limits.check_network(network)
-    checked = await app.challenges.check(body.challenge_id, body.code, caller.id)
-    if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
-        await count_failure(app, network, "wrong_code", None)
-        raise invalid_code(checked.tries_left if isinstance(checked, Wrong) else 0)
-    proved = checked.email if checked.phone is None else checked.phone
-    known = await found(app, caller.id)
-    former: str | None = getattr(known.profile, field)
-    if proved != former:
-        await check_free(request, caller, known.id, None if checked.phone else checked.email)
-        await _record(request, caller, known.id, field)
-        await _tell_the_former(app, known, field)
-        known = await _changed(request, caller, known, field, proved)
+    async with app.challenges.checked(body.challenge_id, body.code, caller.id) as checked:
+        if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
+            await count_failure(app, network, "wrong_code", None)
+            raise invalid_code(checked.tries_left if isinstance(checked, Wrong) else 0)
+        proved = checked.email if checked.phone is None else checked.phone
+        known = await found(app, caller.id)
+        former: str | None = getattr(known.profile, field)
+        if proved != former:
+            await check_free(request, caller, known.id, None if checked.phone else checked.email)
+            await _record(request, caller, known.id, field)
+            await _tell_the_former(app, known, field)
+            known = await _changed(request, caller, known, field, proved)
     return patient_answer(app, known)
 
 
