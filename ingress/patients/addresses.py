@@ -10,8 +10,10 @@ from contracts.commands import Actor
 from contracts.fields import Id, StrictModel
 from contracts.security import PatientChanged, ProfileField
 from infra.errors import TransientError
+from infra.postgres import Connection
+from infra.tokens import Access
 from ingress.audit.security_log import event_context
-from ingress.http.auth import AuthenticatedRoute, OnlyPatient
+from ingress.http.auth import AuthenticatedRoute, Login, OnlyPatient
 from ingress.http.network import Network
 from ingress.http.problems import Code, not_found
 from ingress.http.views import answer
@@ -23,6 +25,7 @@ from ingress.patients.profile import Email, PatientView, Phone, check_writable
 from ingress.patients.routes import check_free, found, patient_answer
 from ingress.patients.undo import sign_undo
 from ingress.resources import Resources, resources
+from storage.login.sessions import check_not_ended
 from storage.patients import AddressTakenError, Registered
 from storage.profiles import Profile
 
@@ -103,12 +106,12 @@ async def change_phone(request: Request, caller: OnlyPatient, body: PhoneBody) -
     summary="Confirm my new email address",
     responses=CONFIRMED,
 )
-async def confirm_email(request: Request, caller: OnlyPatient, body: ConfirmBody) -> Response:
+async def confirm_email(request: Request, caller: OnlyPatient, login: Login, body: ConfirmBody) -> Response:
     """The code from the mail. The former address gets a notice, with a link that undoes it for 7 days.
 
     409 if the address belongs to another patient. Recorded in the security log.
     """
-    return await _confirm(request, caller, body, ProfileField.EMAIL)
+    return await _confirm(request, login, body, ProfileField.EMAIL)
 
 
 @router.post(
@@ -117,12 +120,12 @@ async def confirm_email(request: Request, caller: OnlyPatient, body: ConfirmBody
     summary="Confirm my new phone number",
     responses=CONFIRMED,
 )
-async def confirm_phone(request: Request, caller: OnlyPatient, body: ConfirmBody) -> Response:
+async def confirm_phone(request: Request, caller: OnlyPatient, login: Login, body: ConfirmBody) -> Response:
     """The code from the message. The former number gets a notice, with a link that undoes it for 7 days.
 
     Recorded in the security log.
     """
-    return await _confirm(request, caller, body, ProfileField.PHONE)
+    return await _confirm(request, login, body, ProfileField.PHONE)
 
 
 async def _begin(app: Resources, known: Registered, email: str, phone: str | None) -> Response:
@@ -131,8 +134,8 @@ async def _begin(app: Resources, known: Registered, email: str, phone: str | Non
     return answer(view, ZoneInfo(app.settings.time_zone), 202)
 
 
-async def _confirm(request: Request, caller: Actor, body: ConfirmBody, field: ProfileField) -> Response:
-    app, network = resources(request), Network.of(request)
+async def _confirm(request: Request, login: Access, body: ConfirmBody, field: ProfileField) -> Response:
+    app, network, caller = resources(request), Network.of(request), login.actor
     await app.login_limits.check_network(network)
     async with app.challenges.checked(body.challenge_id, body.code, caller.id) as checked:
         if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
@@ -145,7 +148,7 @@ async def _confirm(request: Request, caller: Actor, body: ConfirmBody, field: Pr
             await check_free(request, caller, known.id, None if checked.phone else checked.email)
             await _record(request, caller, known.id, field)
             await _tell_the_former(app, known, field)
-            known = await _changed(request, caller, known, field, proved)
+            known = await _changed(request, login, known, field, proved)
     return patient_answer(app, known)
 
 
@@ -163,7 +166,7 @@ async def _tell_the_former(app: Resources, known: Registered, field: ProfileFiel
 
 
 async def _changed(
-    request: Request, caller: Actor, known: Registered, field: ProfileField, proved: str
+    request: Request, login: Access, known: Registered, field: ProfileField, proved: str
 ) -> Registered:
     app = resources(request)
 
@@ -172,10 +175,13 @@ async def _changed(
             replace(profile, email=proved) if field is ProfileField.EMAIL else replace(profile, phone=proved)
         )
 
+    async def beside(connection: Connection) -> None:
+        await check_not_ended(connection, login.session_id)
+
     try:
-        changed = await app.patients.change(known.id, change)
+        changed = await app.patients.change(known.id, change, beside)
     except AddressTakenError:
-        await check_free(request, caller, known.id, proved)
+        await check_free(request, login.actor, known.id, proved)
         raise TransientError("the address was taken and is free again") from None
     if changed is None:
         raise not_found()

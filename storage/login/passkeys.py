@@ -15,7 +15,7 @@ from infra.keys import Keys
 from infra.postgres import Connection
 from infra.queries import load_queries
 from infra.tokens import Role
-from storage.login.sessions import Continued, begin_session
+from storage.login.sessions import Continued, begin_session, check_not_ended
 from storage.login.staff import SQL as STAFF_SQL
 from storage.patients import Patients
 
@@ -107,14 +107,20 @@ class Passkeys:
         owner = Actor(kind=ActorKind(row["kind"]), id=row["person_id"])
         return Kept(row["id"], owner, row["user_handle"], row["public_key"], row["synced"])
 
-    async def add(self, owner: Actor, credential: Credential, name: str, passkey_id: UUID) -> Passkey | None:
-        """A person's new passkey.
+    async def add(
+        self, owner: Actor, credential: Credential, name: str, passkey_id: UUID, session_id: UUID
+    ) -> Passkey | None:
+        """A person's new passkey, made in this session.
 
         None if they are forgotten or disabled, have `PASSKEYS_MAX`, or if the credential is there already.
+
+        Raises:
+            SessionEndedError: the session was ended.
         """
         key, now = await self._name_key(owner), clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
             role = await _lock_owner(connection, owner)
+            await check_not_ended(connection, session_id)
             count = await connection.fetchval(SQL["count"], owner.id)
             if key is None or role is None or count >= PASSKEYS_MAX:
                 return None
