@@ -130,7 +130,7 @@ async def export_me(request: Request, caller: OnlyPatient) -> Response:
         patient=PatientView.of(known),
         appointments=await _appointments(app, caller),
         notifications=[
-            NotificationView.model_validate(row)
+            NotificationView.model_validate(dict(row))
             for row in await app.pool.fetch(_SQL["notifications"], caller.id)
         ],
         notes=[_note(note) for note in await app.notes.of(caller.id)],

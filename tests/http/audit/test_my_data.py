@@ -42,6 +42,31 @@ async def test_has_the_profile_the_appointments_with_their_reasons_and_the_login
     assert [login["methods"] for login in found["logins"]] == [["otp"]]
 
 
+async def test_has_the_notifications(audited: Clinic) -> None:
+    patient, other = await audited.patient(), await audited.patient()
+    for who in (patient, other):
+        await audited.postgres.execute(
+            """
+            INSERT INTO notify.notifications
+                (id, kind, appointment_id, version, patient_id, dated, due_at, deadline_at)
+            VALUES (gen_random_uuid(), 'confirmation', $1, 3, $1, now(), now(), now() + interval '1 day')
+            """,
+            who.id,
+        )
+
+    [found] = (await export_of(audited, patient.headers))["notifications"]
+
+    assert found.pop("dated") is not None
+    assert found == {
+        "kind": "confirmation",
+        "appointment_id": str(patient.id),
+        "version": 3,
+        "channel": None,
+        "state": "planned",
+        "finished_at": None,
+    }
+
+
 async def test_has_the_notes_of_staff_but_not_who_wrote_them(audited: Clinic, staff: Actor) -> None:
     patient, other = await audited.patient(), await audited.patient()
     for who, text in ((patient, "The older\nnote"), (other, "Another's"), (patient, "The newer")):
