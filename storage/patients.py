@@ -17,6 +17,7 @@ from infra.keys import Keys, epoch_of
 from infra.postgres import Connection
 from infra.queries import load_queries
 from storage import mail_address
+from storage.notices import SQL as NOTICES
 from storage.profiles import Language, Profile, open_profile, seal_profile
 from storage.search_terms import terms_of
 
@@ -200,8 +201,7 @@ class Patients:
         """Destroy the key, so that all data encrypted with it, also on the log, is unreadable. Idempotent.
 
         The forgetting is pending until the ingress has cancelled all booked appointments. `traceparent` is
-        that of the request, `at` the present. The patient's passkeys and calendar link are deleted, and the
-        notes about them.
+        that of the request, `at` the present. Passkeys, calendar link, notes and notices are deleted.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             now = clock.now()
@@ -210,6 +210,7 @@ class Patients:
             await connection.execute("DELETE FROM login.passkeys WHERE person_id = $1", patient_id)
             await connection.execute("DELETE FROM login.calendar_links WHERE owner_id = $1", patient_id)
             await connection.execute("DELETE FROM people.notes WHERE patient_id = $1", patient_id)
+            await connection.execute(NOTICES["forget"], patient_id)
 
     async def _reindex(self, patient_id: UUID, formerly: bytes, todays: bytes) -> None:
         # Not if another patient has it: two addresses may be equal by today's comparison only.

@@ -33,7 +33,6 @@ from infra.settings import Settings
 CODE_DIGITS = 8
 VALID_FOR = timedelta(minutes=10)
 TRIES_MAX = 5
-NOTICE_TRIED_FOR = timedelta(days=1)
 
 # Counts the try and reads the secret and its end in one step, so that no number of parallel guesses gets more
 # tries; the last one deletes the secret. A challenge that is unknown or over leaves no trace.
@@ -97,22 +96,8 @@ class Challenges:
         """
         code = clock.new_digits(CODE_DIGITS)
         secret = Secret(code=code, email=email, language=language, person_id=person_id, phone=phone)
-        return await self._send(secret, VALID_FOR)
-
-    async def notify(self, email: str, phone: str | None, language: Language, undo: str) -> None:
-        """Have a notice sent that this was the patient's address; `undo` is the token in its link.
-
-        Raises as `begin`.
-        """
-        await self._send(Secret(email=email, phone=phone, language=language, undo=undo), NOTICE_TRIED_FOR)
-
-    async def notify_of_passkey(self, email: str, language: Language) -> None:
-        """Have a notice sent that a passkey is added to the account of this address. Raises as `begin`."""
-        await self._send(Secret(email=email, language=language, passkey_added=True), NOTICE_TRIED_FOR)
-
-    async def _send(self, secret: Secret, valid_for: timedelta) -> LoginChallenge:
         challenge = LoginChallenge(
-            challenge_id=clock.new_id(), patient_id=None, expires_at=clock.now() + valid_for
+            challenge_id=clock.new_id(), patient_id=None, expires_at=clock.now() + VALID_FOR
         )
         sealed = self._keys.seal_challenge(challenge.challenge_id, secret.model_dump_json().encode())
         try:

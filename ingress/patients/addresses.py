@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
+from contracts.challenges import Secret
 from contracts.commands import Actor
 from contracts.fields import Id, StrictModel
 from contracts.security import PatientChanged, ProfileField
@@ -26,6 +27,7 @@ from ingress.patients.routes import check_free, found, patient_answer
 from ingress.patients.undo import sign_undo
 from ingress.resources import Resources, resources
 from storage.login.sessions import check_not_ended
+from storage.notices import plan_notice
 from storage.patients import AddressTakenError, Registered
 from storage.profiles import Profile
 
@@ -147,7 +149,6 @@ async def _confirm(request: Request, login: Access, body: ConfirmBody, field: Pr
         if proved != former:
             await check_free(request, caller, known.id, None if checked.phone else checked.email)
             await _record(request, caller, known.id, field)
-            await _tell_the_former(app, known, field)
             known = await _changed(request, login, known, field, proved)
     return patient_answer(app, known)
 
@@ -157,12 +158,11 @@ async def _record(request: Request, caller: Actor, patient_id: UUID, field: Prof
     await resources(request).security.record(event)
 
 
-async def _tell_the_former(app: Resources, known: Registered, field: ProfileField) -> None:
-    # Before the change: nobody's address goes without their knowing.
+def _to_the_former(app: Resources, known: Registered, field: ProfileField) -> Secret:
     profile = known.profile
     undo = sign_undo(app.keys, known.id, field, getattr(profile, field))
     phone = profile.phone if field is ProfileField.PHONE else None
-    await app.challenges.notify(profile.email, phone, profile.language, undo)
+    return Secret(email=profile.email, phone=phone, language=profile.language, undo=undo)
 
 
 async def _changed(
@@ -177,6 +177,8 @@ async def _changed(
 
     async def beside(connection: Connection) -> None:
         await check_not_ended(connection, login.session_id)
+        # With the change: nobody's address goes without their knowing.
+        await plan_notice(connection, app.keys, _to_the_former(app, known, field), known.id)
 
     try:
         changed = await app.patients.change(known.id, change, beside)

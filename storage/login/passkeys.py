@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from contracts.challenges import Secret
 from contracts.commands import Actor, ActorKind
 from infra import clock
 from infra.crypto.sealing import Column, SealingKey
@@ -17,6 +18,7 @@ from infra.queries import load_queries
 from infra.tokens import Role
 from storage.login.sessions import Continued, begin_session, check_not_ended
 from storage.login.staff import SQL as STAFF_SQL
+from storage.notices import plan_notice
 from storage.patients import Patients
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
@@ -108,9 +110,16 @@ class Passkeys:
         return Kept(row["id"], owner, row["user_handle"], row["public_key"], row["synced"])
 
     async def add(
-        self, owner: Actor, credential: Credential, name: str, passkey_id: UUID, session_id: UUID
+        self,
+        owner: Actor,
+        credential: Credential,
+        name: str,
+        passkey_id: UUID,
+        *,
+        session_id: UUID,
+        notice: Secret,
     ) -> Passkey | None:
-        """A person's new passkey, made in this session.
+        """A person's new passkey, made in this session; they get the notice.
 
         None if they are forgotten or disabled, have `PASSKEYS_MAX`, or if the credential is there already.
 
@@ -137,7 +146,11 @@ class Passkeys:
                 key.seal(name.encode(), NAME, passkey_id),
                 now,
             )
-        return Passkey(passkey_id, name, credential.synced, now, None) if added else None
+            if added is None:
+                return None
+            patient_id = owner.id if owner.kind is ActorKind.PATIENT else None
+            await plan_notice(connection, self._keys, notice, patient_id)
+        return Passkey(passkey_id, name, credential.synced, now, None)
 
     async def has(self, owner: Actor, passkey_id: UUID) -> bool:
         """True if the passkey is this person's."""

@@ -18,6 +18,7 @@ from infra.errors import ClinicError
 from infra.postgres import Connection
 from infra.queries import load_queries
 from infra.tokens import Role
+from storage.notices import SQL as NOTICES
 
 SQL = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -164,6 +165,7 @@ class Sessions:
         now = clock.now()
         await self._pool.execute(SQL["delete_old_sessions"], now - KEPT)
         await self._pool.execute(SQL["delete_old_failures"], now - FAILURES_KEPT)
+        await self._pool.execute(NOTICES["delete_old"], now)
 
 
 async def begin_session(

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from contracts.challenges import Language
+from contracts.challenges import Language, Secret
 from contracts.commands import Actor, ActorKind
 from contracts.security import PasskeyAdded, PasskeyRemoved
 from infra import clock
@@ -122,9 +122,11 @@ async def add_passkey(request: Request, login: Login, body: PasskeyBody) -> Resp
     await app.login_limits.take_passkey(caller.id)
     passkey_id = clock.new_id()
     await app.security.record(PasskeyAdded(**event_context(request, caller), passkey_id=passkey_id))
-    # Before it is there: nobody gets one more without their knowing.
-    await app.challenges.notify_of_passkey(person.email, person.language)
-    added = await app.passkeys.add(caller, credential, body.name, passkey_id, login.session_id)
+    # With it: nobody gets one more without their knowing.
+    notice = Secret(email=person.email, language=person.language, passkey_added=True)
+    added = await app.passkeys.add(
+        caller, credential, body.name, passkey_id, session_id=login.session_id, notice=notice
+    )
     if added is None:
         raise invalid_passkey()
     headers = {"Location": f"/v1/me/passkeys/{added.id}"}
