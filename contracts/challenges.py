@@ -1,7 +1,8 @@
 """`auth.challenges.v1`: challenges, each of which asks for a code to be sent.
 
 The code is for a login, or proves that a new address or phone number is the patient's. Notices that one was
-changed, or that a passkey was added, go the same way.
+changed, or that a passkey was added, have a `Secret` too, but are planned with the change: `storage.notices`.
+Only earlier releases sent them on this topic.
 
 Neither the code nor the address is on the topic. A login starts in this order:
 

@@ -125,7 +125,7 @@ async def retry_notifications(settings: Settings, ids: Sequence[UUID] | None, as
 
 
 def _plain(row: asyncpg.Record) -> dict[str, Any]:
-    return {name: _json(value) for name, value in row.items()}
+    return {name: _json(value) for name, value in row.items() if name != "secret"}
 
 
 def _json(value: Any) -> Any:

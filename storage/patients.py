@@ -1,7 +1,7 @@
 """The patient directory: profiles, each encrypted under its patient's own key."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +14,10 @@ from infra.batcher import Coalesced
 from infra.crypto.sealing import KEY_ID_BYTES, NONCE_BYTES, VERSION, Column, DataKey
 from infra.errors import ClinicError, TransientError
 from infra.keys import Keys, epoch_of
+from infra.postgres import Connection
 from infra.queries import load_queries
 from storage import mail_address
+from storage.notices import SQL as NOTICES
 from storage.profiles import Language, Profile, open_profile, seal_profile
 from storage.search_terms import terms_of
 
@@ -147,11 +149,16 @@ class Patients:
                 found.append(registered)
         return min(found, key=lambda registered: registered.profile.email != email, default=None)
 
-    async def change(self, patient_id: UUID, changed: Callable[[Profile], Profile]) -> Registered | None:
+    async def change(
+        self,
+        patient_id: UUID,
+        changed: Callable[[Profile], Profile],
+        beside: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> Registered | None:
         """Change the profile by `changed`. Returns the changed patient, None if unknown.
 
-        Concurrent changes are serialised, so that neither undoes the other. `changed` must not block; its
-        exceptions propagate, and nothing is changed.
+        Concurrent changes are serialised, so that neither undoes the other. `changed` must not block;
+        `beside` is done in the same transaction. Their exceptions propagate, and nothing is changed.
 
         Raises:
             AddressTakenError: another patient has the new address.
@@ -163,6 +170,8 @@ class Patients:
             known = self._opened(row)
             if row is None or known is None:
                 return None
+            if beside is not None:
+                await beside(connection)
             profile = changed(known.profile)
             epoch = epoch_of(row["data_key"])
             sealed = seal_profile(self._keys.unwrap(patient_id, row["data_key"]), patient_id, profile)
@@ -192,8 +201,7 @@ class Patients:
         """Destroy the key, so that all data encrypted with it, also on the log, is unreadable. Idempotent.
 
         The forgetting is pending until the ingress has cancelled all booked appointments. `traceparent` is
-        that of the request, `at` the present. The patient's passkeys and calendar link are deleted, and the
-        notes about them.
+        that of the request, `at` the present. Passkeys, calendar link, notes and notices are deleted.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             now = clock.now()
@@ -202,6 +210,7 @@ class Patients:
             await connection.execute("DELETE FROM login.passkeys WHERE person_id = $1", patient_id)
             await connection.execute("DELETE FROM login.calendar_links WHERE owner_id = $1", patient_id)
             await connection.execute("DELETE FROM people.notes WHERE patient_id = $1", patient_id)
+            await connection.execute(NOTICES["forget"], patient_id)
 
     async def _reindex(self, patient_id: UUID, formerly: bytes, todays: bytes) -> None:
         # Not if another patient has it: two addresses may be equal by today's comparison only.

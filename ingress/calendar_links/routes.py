@@ -8,9 +8,10 @@ from pydantic import Field
 
 from contracts.commands import Actor
 from contracts.security import CalendarLinkChanged
+from infra.tokens import Access
 from ingress.audit.security_log import event_context
 from ingress.doctors.reads import find_doctor
-from ingress.http.auth import AuthenticatedRoute, OnlyPatient, Staff
+from ingress.http.auth import AuthenticatedRoute, Login, OnlyPatient, Staff
 from ingress.http.parameters import PathId
 from ingress.http.problems import Code, not_found
 from ingress.http.views import View, ZonedInstant, answer
@@ -61,12 +62,12 @@ async def get_calendar_link(request: Request, caller: OnlyPatient) -> Response:
         **answers(Code.STEP_UP_REQUIRED, Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE),
     },
 )
-async def make_calendar_link(request: Request, caller: OnlyPatient) -> Response:
+async def make_calendar_link(request: Request, caller: OnlyPatient, login: Login) -> Response:
     """A secret address for calendar programs, shown this once; a former one ends. Patients only.
 
     Needs a login of the last 5 minutes. Recorded in the security log.
     """
-    return await _made(request, caller, Owner(OwnerKind.PATIENT, caller.id))
+    return await _made(request, login, Owner(OwnerKind.PATIENT, caller.id))
 
 
 @router.delete(
@@ -103,13 +104,15 @@ async def get_doctor_calendar_link(request: Request, caller: Staff, doctor_id: P
         **answers(Code.STEP_UP_REQUIRED, Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE),
     },
 )
-async def make_doctor_calendar_link(request: Request, caller: Staff, doctor_id: PathId) -> Response:
+async def make_doctor_calendar_link(
+    request: Request, caller: Staff, login: Login, doctor_id: PathId
+) -> Response:
     """A secret address for calendar programs, shown this once; a former one ends. Staff only.
 
     Needs a login of the last 5 minutes. Recorded in the security log.
     """
     doctor = await find_doctor(resources(request), doctor_id)
-    return await _made(request, caller, Owner(OwnerKind.DOCTOR, doctor.id))
+    return await _made(request, login, Owner(OwnerKind.DOCTOR, doctor.id))
 
 
 @router.delete(
@@ -129,10 +132,10 @@ async def _link(app: Resources, owner: Owner) -> Response:
     return answer(view, ZoneInfo(app.settings.time_zone))
 
 
-async def _made(request: Request, caller: Actor, owner: Owner) -> Response:
+async def _made(request: Request, login: Access, owner: Owner) -> Response:
     app = resources(request)
-    await _record(request, caller, owner, "made")
-    made = await app.calendar_links.make(owner, caller.id)
+    await _record(request, login.actor, owner, "made")
+    made = await app.calendar_links.make(owner, login.actor.id, login.session_id)
     if made is None:
         raise not_found()  # forgotten this moment
     url = f"{app.settings.url.rstrip('/')}/v1/feeds/{made.secret}.ics"

@@ -11,6 +11,7 @@ from ingress.http.access import ACCESS, STEP_UP
 from ingress.http.problems import MEANINGS, Code, Problem
 from ingress.http.strict_json import StrictRoute
 from ingress.resources import Resources, resources
+from storage.login.sessions import SessionEndedError
 
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
 
@@ -44,7 +45,12 @@ class AuthenticatedRoute(StrictRoute):
                     raise Problem(Code.FORBIDDEN, f"Not for {access.role}.")
                 if self.name in STEP_UP and not access.is_recent():
                     raise Problem(Code.STEP_UP_REQUIRED, MEANINGS[Code.STEP_UP_REQUIRED])
-                response = await handle(request)
+                try:
+                    response = await handle(request)
+                except SessionEndedError:
+                    # Elsewhere, and this ingress did not know yet.
+                    resources(request).revoked.add(access.session_id)
+                    raise unauthenticated() from None
                 response.headers.setdefault("Cache-Control", "no-store")
                 return response
             except Problem as problem:
@@ -62,8 +68,13 @@ def authenticated(request: Request, resources: Resources) -> Access:
     """
     access = access_of(request, resources)
     if access is None:
-        raise Problem(Code.UNAUTHENTICATED, "A valid access token is required.")
+        raise unauthenticated()
     return access
+
+
+def unauthenticated() -> Problem:
+    """There is no access token, or it does not count any more."""
+    return Problem(Code.UNAUTHENTICATED, "A valid access token is required.")
 
 
 def access_of(request: Request, resources: Resources) -> Access | None:

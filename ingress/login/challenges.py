@@ -6,7 +6,9 @@ Nothing here looks up whether an address is a patient's: known and unknown ones 
 code has come back.
 """
 
+import contextlib
 import hmac
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -23,6 +25,7 @@ from infra.errors import TransientError
 from infra.kafka.connection import topic_name
 from infra.kafka.producer import append
 from infra.keys import Keys
+from infra.postgres import is_outage
 from infra.redis import REDIS_OUTAGES
 from infra.service import Service
 from infra.settings import Settings
@@ -30,23 +33,23 @@ from infra.settings import Settings
 CODE_DIGITS = 8
 VALID_FOR = timedelta(minutes=10)
 TRIES_MAX = 5
-NOTICE_TRIED_FOR = timedelta(days=1)
 
-# Counts the try and reads the secret in one step, so that no number of parallel guesses gets more tries; the
-# last one deletes the secret. A challenge that is unknown or over leaves no trace.
+# Counts the try and reads the secret and its end in one step, so that no number of parallel guesses gets more
+# tries; the last one deletes the secret. A challenge that is unknown or over leaves no trace.
 _TRY = """
 local sealed = redis.call('GET', KEYS[1])
 if not sealed then
     return false
 end
 local tries = redis.call('INCR', KEYS[2])
+local ends_at = redis.call('PEXPIRETIME', KEYS[1])
 if tries == 1 then
-    redis.call('PEXPIREAT', KEYS[2], redis.call('PEXPIRETIME', KEYS[1]))
+    redis.call('PEXPIREAT', KEYS[2], ends_at)
 end
 if tries >= tonumber(ARGV[1]) then
     redis.call('DEL', KEYS[1])
 end
-return {tries, sealed}
+return {tries, sealed, ends_at}
 """
 
 
@@ -93,22 +96,8 @@ class Challenges:
         """
         code = clock.new_digits(CODE_DIGITS)
         secret = Secret(code=code, email=email, language=language, person_id=person_id, phone=phone)
-        return await self._send(secret, VALID_FOR)
-
-    async def notify(self, email: str, phone: str | None, language: Language, undo: str) -> None:
-        """Have a notice sent that this was the patient's address; `undo` is the token in its link.
-
-        Raises as `begin`.
-        """
-        await self._send(Secret(email=email, phone=phone, language=language, undo=undo), NOTICE_TRIED_FOR)
-
-    async def notify_of_passkey(self, email: str, language: Language) -> None:
-        """Have a notice sent that a passkey is added to the account of this address. Raises as `begin`."""
-        await self._send(Secret(email=email, language=language, passkey_added=True), NOTICE_TRIED_FOR)
-
-    async def _send(self, secret: Secret, valid_for: timedelta) -> LoginChallenge:
         challenge = LoginChallenge(
-            challenge_id=clock.new_id(), patient_id=None, expires_at=clock.now() + valid_for
+            challenge_id=clock.new_id(), patient_id=None, expires_at=clock.now() + VALID_FOR
         )
         sealed = self._keys.seal_challenge(challenge.challenge_id, secret.model_dump_json().encode())
         try:
@@ -126,10 +115,14 @@ class Challenges:
         )
         return challenge
 
-    async def check(self, challenge_id: UUID, code: str, person_id: UUID | None = None) -> Proved | Wrong:
+    @contextlib.asynccontextmanager
+    async def checked(
+        self, challenge_id: UUID, code: str, person_id: UUID | None = None
+    ) -> AsyncIterator[Proved | Wrong]:
         """Count a try, and compare. A right code ends the challenge, as does the last try.
 
-        A code is good for what it was asked for: a login, or this person's new address.
+        A code is good for what it was asked for: a login, or this person's new address. If what is done
+        inside fails in an outage, and so without effect, a right code counts again until its time is over.
 
         Raises:
             TransientError: Redis does not answer.
@@ -137,20 +130,33 @@ class Challenges:
         key = self._key(challenge_id)
         try:
             found: Any = await self._try(keys=[key, f"{key}:tries"], args=[TRIES_MAX])
-            if found is None:
-                return Wrong(0)
-            tries, sealed = found
-            secret = Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
-            assert secret.email is not None, "`begin` sets it"
-            if secret.code is None or secret.person_id != person_id:
-                return Wrong(0)
-            if not hmac.compare_digest(secret.code.encode(), code.encode()):
-                return Wrong(max(0, TRIES_MAX - tries), secret.email)
-            # The last try has deleted it already: no other one can have found it since.
-            if not await self._redis.delete(key) and tries < TRIES_MAX:
-                return Wrong(0, secret.email)
+            checked = await self._compared(challenge_id, found, code, person_id)
         except REDIS_OUTAGES as error:
             raise TransientError("Redis does not answer") from error
+        try:
+            yield checked
+        except Exception as error:
+            if isinstance(checked, Proved) and is_outage(error):
+                _, sealed, ends_at_ms = found
+                with contextlib.suppress(*REDIS_OUTAGES):
+                    await self._redis.set(key, sealed, pxat=ends_at_ms)
+            raise
+
+    async def _compared(
+        self, challenge_id: UUID, found: Any, code: str, person_id: UUID | None
+    ) -> Proved | Wrong:
+        if found is None:
+            return Wrong(0)
+        tries, sealed, _ = found
+        secret = Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
+        assert secret.email is not None, "`begin` sets it"
+        if secret.code is None or secret.person_id != person_id:
+            return Wrong(0)
+        if not hmac.compare_digest(secret.code.encode(), code.encode()):
+            return Wrong(max(0, TRIES_MAX - tries), secret.email)
+        # The last try has deleted it already: no other one can have found it since.
+        if not await self._redis.delete(self._key(challenge_id)) and tries < TRIES_MAX:
+            return Wrong(0, secret.email)
         return Proved(secret.email, secret.language, secret.phone)
 
     def _key(self, challenge_id: UUID) -> str:

@@ -88,47 +88,39 @@ async def log_in(request: Request, body: Proof) -> Response:
     app = resources(request)
     network = Network.of(request)
     await app.login_limits.check_network(network)
-    passkey_id = None
     if isinstance(body, StaffLoginBody):
-        began, challenge_id = await _as_staff(request, app, network, body), clock.new_id()
+        began = await _as_staff(request, app, network, body)
     elif isinstance(body, PasskeyLoginBody):
-        (began, passkey_id), challenge_id = await _by_passkey(request, app, network, body), body.challenge_id
+        began = await _by_passkey(request, app, network, body)
     else:
-        began, challenge_id = await _as_patient(request, app, network, body), body.challenge_id
-    succeeded = LoginSucceeded(
-        **event_context(request, began.session.actor),
-        challenge_id=challenge_id,
-        family_id=began.session.id,
-        passkey_id=passkey_id,
-    )
-    try:
-        await app.security.record(succeeded)
-    except LogUnavailableError:
-        # The client has no token of it, and nobody is logged in without a record.
-        await app.sessions.end(began.session.id, "not_recorded")
-        raise
+        began = await _as_patient(request, app, network, body)
     return tokens_answer(app, began, in_cookie=body.session == "cookie")
 
 
 async def _as_patient(request: Request, app: Resources, network: Network, body: LoginBody) -> Continued:
-    checked = await app.challenges.check(body.challenge_id, body.code)
-    if isinstance(checked, Wrong):
-        account = None if checked.email is None else account_of(app, checked.email)
-        await count_failure(app, network, "wrong_code", account)
-        app.security.offer(
-            LoginFailed(**event_context(request, None), reason="wrong_code", challenge_id=body.challenge_id)
-        )
-        raise invalid_code(checked.tries_left)
-    actor = await _patient(request, app, checked)
-    began = await app.sessions.begin(actor.id, Role.PATIENT, BY_CODE)
-    await app.sessions.forget_failures(account_of(app, checked.email))
+    async with app.challenges.checked(body.challenge_id, body.code) as checked:
+        if isinstance(checked, Wrong):
+            account = None if checked.email is None else account_of(app, checked.email)
+            await count_failure(app, network, "wrong_code", account)
+            context = event_context(request, None)
+            failed = LoginFailed(**context, reason="wrong_code", challenge_id=body.challenge_id)
+            app.security.offer(failed)
+            raise invalid_code(checked.tries_left)
+        actor = await _patient(request, app, checked)
+        began = await app.sessions.begin(actor.id, Role.PATIENT, BY_CODE)
+        await app.sessions.forget_failures(account_of(app, checked.email))
+        await _record(request, app, began, body.challenge_id)
     return began
 
 
 async def _as_staff(request: Request, app: Resources, network: Network, body: StaffLoginBody) -> Continued:
     account = account_of(app, body.email)
+
+    async def record(began: Continued) -> None:
+        await _record(request, app, began, clock.new_id())
+
     try:
-        began = await app.staff_logins.log_in(body.email, body.password, body.totp)
+        began = await app.staff_logins.log_in(body.email, body.password, body.totp, record)
     except TooManyChecksError:
         raise Problem(Code.BUSY, "Too many people log in at this moment; please retry.") from None
     if isinstance(began, Failed):
@@ -142,7 +134,7 @@ async def _as_staff(request: Request, app: Resources, network: Network, body: St
 
 async def _by_passkey(
     request: Request, app: Resources, network: Network, body: PasskeyLoginBody
-) -> tuple[Continued, UUID]:
+) -> Continued:
     outcome = await log_in_by_passkey(app, body.challenge_id, body.passkey)
     if isinstance(outcome, Rejected):
         await count_failure(app, network, outcome.reason, None)
@@ -150,7 +142,25 @@ async def _by_passkey(
         app.security.offer(LoginFailed(**context, reason=outcome.reason, challenge_id=body.challenge_id))
         raise invalid_passkey()
     began, kept = outcome
-    return began, kept.id
+    await _record(request, app, began, body.challenge_id, kept.id)
+    return began
+
+
+async def _record(
+    request: Request, app: Resources, began: Continued, challenge_id: UUID, passkey_id: UUID | None = None
+) -> None:
+    succeeded = LoginSucceeded(
+        **event_context(request, began.session.actor),
+        challenge_id=challenge_id,
+        family_id=began.session.id,
+        passkey_id=passkey_id,
+    )
+    try:
+        await app.security.record(succeeded)
+    except LogUnavailableError:
+        # The client has no token of it, and nobody is logged in without a record.
+        await app.sessions.end(began.session.id, "not_recorded")
+        raise
 
 
 async def count_failure(app: Resources, network: Network, reason: str, account: bytes | None) -> None:

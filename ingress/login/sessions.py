@@ -60,7 +60,7 @@ own_router = APIRouter(route_class=AuthenticatedRoute)
     "/v1/auth/refresh",
     response_model=TokensView,
     summary="Stay logged in",
-    responses=open_answers(Code.UNAUTHENTICATED, Code.LOG_UNAVAILABLE, *BODY_PROBLEMS),
+    responses=open_answers(Code.UNAUTHENTICATED, *BODY_PROBLEMS),
 )
 async def refresh_login(request: Request, body: RefreshBody | None = None) -> Response:
     """A new access token and the next refresh token. Each refresh token works once: if one is used again, its
@@ -90,7 +90,7 @@ async def refresh_login(request: Request, body: RefreshBody | None = None) -> Re
     "/v1/auth/logout",
     status_code=204,
     summary="Log out",
-    responses={**ENDED, **open_answers(Code.LOG_UNAVAILABLE, *BODY_PROBLEMS)},
+    responses={**ENDED, **open_answers(*BODY_PROBLEMS)},
 )
 async def log_out(request: Request, body: RefreshBody | None = None) -> Response:
     """Ends the login of the refresh token, of the cookie and of the access token, whichever are given.
@@ -143,7 +143,7 @@ async def list_sessions(request: Request, login: Login) -> Response:
     "/v1/me/sessions",
     status_code=204,
     summary="Log out everywhere",
-    responses={**ENDED, **answers(Code.FORBIDDEN, Code.LOG_UNAVAILABLE)},
+    responses={**ENDED, **answers(Code.FORBIDDEN)},
 )
 async def end_sessions(request: Request, login: Login) -> Response:
     """Ends all logins of the caller, this one included."""
@@ -161,7 +161,7 @@ async def end_sessions(request: Request, login: Login) -> Response:
     "/v1/me/sessions/{session_id}",
     status_code=204,
     summary="End a login",
-    responses={**ENDED, **answers(Code.FORBIDDEN, Code.NOT_FOUND, Code.LOG_UNAVAILABLE)},
+    responses={**ENDED, **answers(Code.FORBIDDEN, Code.NOT_FOUND)},
 )
 async def end_session(request: Request, login: Login, session_id: PathId) -> Response:
     """Ends one login of the caller: of a device that was lost."""

@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
+from contracts.challenges import Secret
 from contracts.commands import Actor
 from contracts.fields import Id, StrictModel
 from contracts.security import PatientChanged, ProfileField
 from infra.errors import TransientError
+from infra.postgres import Connection
+from infra.tokens import Access
 from ingress.audit.security_log import event_context
-from ingress.http.auth import AuthenticatedRoute, OnlyPatient
+from ingress.http.auth import AuthenticatedRoute, Login, OnlyPatient
 from ingress.http.network import Network
 from ingress.http.problems import Code, not_found
 from ingress.http.views import answer
@@ -23,6 +26,8 @@ from ingress.patients.profile import Email, PatientView, Phone, check_writable
 from ingress.patients.routes import check_free, found, patient_answer
 from ingress.patients.undo import sign_undo
 from ingress.resources import Resources, resources
+from storage.login.sessions import check_not_ended
+from storage.notices import plan_notice
 from storage.patients import AddressTakenError, Registered
 from storage.profiles import Profile
 
@@ -103,12 +108,12 @@ async def change_phone(request: Request, caller: OnlyPatient, body: PhoneBody) -
     summary="Confirm my new email address",
     responses=CONFIRMED,
 )
-async def confirm_email(request: Request, caller: OnlyPatient, body: ConfirmBody) -> Response:
+async def confirm_email(request: Request, caller: OnlyPatient, login: Login, body: ConfirmBody) -> Response:
     """The code from the mail. The former address gets a notice, with a link that undoes it for 7 days.
 
     409 if the address belongs to another patient. Recorded in the security log.
     """
-    return await _confirm(request, caller, body, ProfileField.EMAIL)
+    return await _confirm(request, login, body, ProfileField.EMAIL)
 
 
 @router.post(
@@ -117,12 +122,12 @@ async def confirm_email(request: Request, caller: OnlyPatient, body: ConfirmBody
     summary="Confirm my new phone number",
     responses=CONFIRMED,
 )
-async def confirm_phone(request: Request, caller: OnlyPatient, body: ConfirmBody) -> Response:
+async def confirm_phone(request: Request, caller: OnlyPatient, login: Login, body: ConfirmBody) -> Response:
     """The code from the message. The former number gets a notice, with a link that undoes it for 7 days.
 
     Recorded in the security log.
     """
-    return await _confirm(request, caller, body, ProfileField.PHONE)
+    return await _confirm(request, login, body, ProfileField.PHONE)
 
 
 async def _begin(app: Resources, known: Registered, email: str, phone: str | None) -> Response:
@@ -131,21 +136,20 @@ async def _begin(app: Resources, known: Registered, email: str, phone: str | Non
     return answer(view, ZoneInfo(app.settings.time_zone), 202)
 
 
-async def _confirm(request: Request, caller: Actor, body: ConfirmBody, field: ProfileField) -> Response:
-    app, network = resources(request), Network.of(request)
+async def _confirm(request: Request, login: Access, body: ConfirmBody, field: ProfileField) -> Response:
+    app, network, caller = resources(request), Network.of(request), login.actor
     await app.login_limits.check_network(network)
-    checked = await app.challenges.check(body.challenge_id, body.code, caller.id)
-    if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
-        await count_failure(app, network, "wrong_code", None)
-        raise invalid_code(checked.tries_left if isinstance(checked, Wrong) else 0)
-    proved = checked.email if checked.phone is None else checked.phone
-    known = await found(app, caller.id)
-    former: str | None = getattr(known.profile, field)
-    if proved != former:
-        await check_free(request, caller, known.id, None if checked.phone else checked.email)
-        await _record(request, caller, known.id, field)
-        await _tell_the_former(app, known, field)
-        known = await _changed(request, caller, known, field, proved)
+    async with app.challenges.checked(body.challenge_id, body.code, caller.id) as checked:
+        if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
+            await count_failure(app, network, "wrong_code", None)
+            raise invalid_code(checked.tries_left if isinstance(checked, Wrong) else 0)
+        proved = checked.email if checked.phone is None else checked.phone
+        known = await found(app, caller.id)
+        former: str | None = getattr(known.profile, field)
+        if proved != former:
+            await check_free(request, caller, known.id, None if checked.phone else checked.email)
+            await _record(request, caller, known.id, field)
+            known = await _changed(request, login, known, field, proved)
     return patient_answer(app, known)
 
 
@@ -154,16 +158,15 @@ async def _record(request: Request, caller: Actor, patient_id: UUID, field: Prof
     await resources(request).security.record(event)
 
 
-async def _tell_the_former(app: Resources, known: Registered, field: ProfileField) -> None:
-    # Before the change: nobody's address goes without their knowing.
+def _to_the_former(app: Resources, known: Registered, field: ProfileField) -> Secret:
     profile = known.profile
     undo = sign_undo(app.keys, known.id, field, getattr(profile, field))
     phone = profile.phone if field is ProfileField.PHONE else None
-    await app.challenges.notify(profile.email, phone, profile.language, undo)
+    return Secret(email=profile.email, phone=phone, language=profile.language, undo=undo)
 
 
 async def _changed(
-    request: Request, caller: Actor, known: Registered, field: ProfileField, proved: str
+    request: Request, login: Access, known: Registered, field: ProfileField, proved: str
 ) -> Registered:
     app = resources(request)
 
@@ -172,10 +175,15 @@ async def _changed(
             replace(profile, email=proved) if field is ProfileField.EMAIL else replace(profile, phone=proved)
         )
 
+    async def beside(connection: Connection) -> None:
+        await check_not_ended(connection, login.session_id)
+        # With the change: nobody's address goes without their knowing.
+        await plan_notice(connection, app.keys, _to_the_former(app, known, field), known.id)
+
     try:
-        changed = await app.patients.change(known.id, change)
+        changed = await app.patients.change(known.id, change, beside)
     except AddressTakenError:
-        await check_free(request, caller, known.id, proved)
+        await check_free(request, login.actor, known.id, proved)
         raise TransientError("the address was taken and is free again") from None
     if changed is None:
         raise not_found()

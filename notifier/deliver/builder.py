@@ -80,9 +80,9 @@ class Builder:
     def _recipient(self, row: asyncpg.Record, secret: Secret | None) -> tuple[Recipient | None, bool]:
         """The recipient, and True if they want reminders."""
         patient_id: UUID | None = row["patient_id"]
-        if patient_id is None:
-            if secret is None or secret.email is None:
-                return None, False
+        if patient_id is not None and row["data_key"] is None:
+            return None, False
+        if secret is not None and secret.email is not None:
             somebody = Recipient(
                 patient_id=row["challenge_id"],
                 name=secret.name,
@@ -92,7 +92,7 @@ class Builder:
                 channel="sms" if secret.phone else DEFAULT_CHANNEL,
             )
             return somebody, False
-        if row["data_key"] is None:
+        if patient_id is None:
             return None, False
         try:
             profile = open_profile(self._keys.unwrap(patient_id, row["data_key"]), patient_id, row["profile"])

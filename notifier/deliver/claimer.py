@@ -174,13 +174,15 @@ class Claimer:
     async def _secret(self, row: asyncpg.Record) -> Secret | None:
         if row["kind"] != Kind.LOGIN_CODE or row["late"]:
             return None
+        if row["secret"] is not None:
+            return self._codes.opened(row["challenge_id"], row["secret"])
         return await self._codes.of(row["challenge_id"])
 
 
 def _too_late(row: asyncpg.Record) -> Settlement:
-    """A late reminder or code is dropped. In all other cases staff should call the patient."""
+    """A late reminder or code is dropped. In all other cases, notices too, staff should call the patient."""
     reason = f"too late; last: {row['reason']}" if row["reason"] else "too late"
-    useless = row["kind"] in (Kind.REMINDER, Kind.LOGIN_CODE)
+    useless = row["kind"] == Kind.REMINDER or (row["kind"] == Kind.LOGIN_CODE and row["secret"] is None)
     return Settlement(row["id"], row["claim"], "dropped" if useless else "undeliverable", reason)
 
 

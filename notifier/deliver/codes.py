@@ -1,4 +1,4 @@
-"""The codes of login challenges, from Redis (`contracts.challenges`)."""
+"""The secrets of login challenges, from Redis, and of notices, as planned (`contracts.challenges`)."""
 
 from typing import Any
 from uuid import UUID
@@ -32,8 +32,14 @@ class Codes:
             sealed: Any = await self._redis.get(secret_key(self._namespace, challenge_id))
         except REDIS_OUTAGES:
             raise TransientError("Redis does not answer") from None
-        if sealed is None:
-            return None
+        return None if sealed is None else self.opened(challenge_id, sealed)
+
+    def opened(self, challenge_id: UUID, sealed: bytes) -> Secret:
+        """A secret as it was sealed.
+
+        Raises:
+            ValueError: it cannot be decrypted with this clinic's keys.
+        """
         try:
             return Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
         except (InvalidTag, ValidationError):

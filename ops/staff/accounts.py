@@ -90,10 +90,10 @@ async def reset_factor(
         made = password or (random_password() if new_password else None)
         hash_ = known["password_hash"] if made is None else hashed(made)
         address = keys.open_staff(known["address"], ADDRESS, known["id"])
+        await _end_sessions(connection, known["id"], "factor_reset")
         credentials = await make_credentials(
             connection, settings, keys, known["id"], address, Role(known["role"]), hash_, enrolled=False
         )
-        await _end_sessions(connection, known["id"], "factor_reset")
         await _record(settings, known["id"], "factor_reset")
         return replace(credentials, password=None if password else made)
 
@@ -108,9 +108,10 @@ async def disable(settings: Settings, email: str) -> int:
     async with _changing(settings) as (connection, keys):
         known = await _known(connection, keys, email)
         await connection.execute(SQL["disable"], known["id"], clock.now())
+        # First: this waits for what a login is making at this moment, which goes then.
+        ended = await _end_sessions(connection, known["id"], "disabled")
         await connection.execute(PASSKEYS["remove_all"], known["id"])
         await connection.execute(CALENDAR_LINKS["remove_all_by"], known["id"])
-        ended = await _end_sessions(connection, known["id"], "disabled")
         await _record(settings, known["id"], "disabled")
         return ended
 

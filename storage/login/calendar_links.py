@@ -13,6 +13,7 @@ from infra import clock
 from infra.crypto.sealing import from_base64url, to_base64url
 from infra.queries import load_queries
 from storage.login.passkeys import SQL as PASSKEYS
+from storage.login.sessions import check_not_ended
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -53,14 +54,21 @@ class CalendarLinks:
         found: datetime | None = await self._pool.fetchval(SQL["find"], owner.kind, owner.id)
         return found
 
-    async def make(self, owner: Owner, made_by: UUID) -> NewLink | None:
-        """A new link, which takes the place of the former one; None for a patient who was forgotten."""
+    async def make(self, owner: Owner, made_by: UUID, session_id: UUID) -> NewLink | None:
+        """A new link, made in this session, which takes the place of the former one.
+
+        None for a patient who was forgotten.
+
+        Raises:
+            SessionEndedError: the session was ended.
+        """
         secret, now = clock.new_secret(SECRET_BYTES), clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
             # Locked: whoever is forgotten at this moment has no link afterwards.
             lock = PASSKEYS["lock_patient"]
             if owner.kind is OwnerKind.PATIENT and await connection.fetchval(lock, owner.id) is None:
                 return None
+            await check_not_ended(connection, session_id)
             await connection.execute(SQL["put"], owner.kind, owner.id, _hash(secret), made_by, now)
         return NewLink(to_base64url(secret), now)
 

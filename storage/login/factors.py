@@ -47,6 +47,11 @@ def new_recovery_code() -> str:
     return "-".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
+def is_recovery_code(code: str) -> bool:
+    """True for a recovery code, as opposed to an authenticator's."""
+    return "-" in code
+
+
 def recovery_hash(staff_id: UUID, code: str) -> bytes:
     """How a recovery code is kept. It is random, so that no slow hash is needed."""
     return hashlib.sha256(staff_id.bytes + code.lower().encode()).digest()

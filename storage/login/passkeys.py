@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from contracts.challenges import Secret
 from contracts.commands import Actor, ActorKind
 from infra import clock
 from infra.crypto.sealing import Column, SealingKey
@@ -15,8 +16,9 @@ from infra.keys import Keys
 from infra.postgres import Connection
 from infra.queries import load_queries
 from infra.tokens import Role
-from storage.login.sessions import Continued, begin_session
+from storage.login.sessions import Continued, begin_session, check_not_ended
 from storage.login.staff import SQL as STAFF_SQL
+from storage.notices import plan_notice
 from storage.patients import Patients
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
@@ -107,14 +109,27 @@ class Passkeys:
         owner = Actor(kind=ActorKind(row["kind"]), id=row["person_id"])
         return Kept(row["id"], owner, row["user_handle"], row["public_key"], row["synced"])
 
-    async def add(self, owner: Actor, credential: Credential, name: str, passkey_id: UUID) -> Passkey | None:
-        """A person's new passkey.
+    async def add(
+        self,
+        owner: Actor,
+        credential: Credential,
+        name: str,
+        passkey_id: UUID,
+        *,
+        session_id: UUID,
+        notice: Secret,
+    ) -> Passkey | None:
+        """A person's new passkey, made in this session; they get the notice.
 
         None if they are forgotten or disabled, have `PASSKEYS_MAX`, or if the credential is there already.
+
+        Raises:
+            SessionEndedError: the session was ended.
         """
         key, now = await self._name_key(owner), clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
             role = await _lock_owner(connection, owner)
+            await check_not_ended(connection, session_id)
             count = await connection.fetchval(SQL["count"], owner.id)
             if key is None or role is None or count >= PASSKEYS_MAX:
                 return None
@@ -131,7 +146,11 @@ class Passkeys:
                 key.seal(name.encode(), NAME, passkey_id),
                 now,
             )
-        return Passkey(passkey_id, name, credential.synced, now, None) if added else None
+            if added is None:
+                return None
+            patient_id = owner.id if owner.kind is ActorKind.PATIENT else None
+            await plan_notice(connection, self._keys, notice, patient_id)
+        return Passkey(passkey_id, name, credential.synced, now, None)
 
     async def has(self, owner: Actor, passkey_id: UUID) -> bool:
         """True if the passkey is this person's."""

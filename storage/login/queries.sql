@@ -23,6 +23,10 @@ UPDATE login.refresh_tokens SET used_at = $2, successor = $3 WHERE hash = $1
 -- use_session --
 UPDATE login.sessions SET used_at = $2, idle_ends_at = least($3, ends_at) WHERE id = $1
 
+-- hold_session --
+-- Found whether it was ended or not, so that this waits for whoever ends it at this moment.
+SELECT ended_at FROM login.sessions WHERE id = $1 FOR SHARE
+
 -- session_of_token --
 SELECT session_id FROM login.refresh_tokens WHERE hash = $1
 

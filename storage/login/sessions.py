@@ -14,9 +14,11 @@ import asyncpg
 from contracts.commands import Actor
 from infra import clock
 from infra.crypto.sealing import Column, SealingKey, expanded
+from infra.errors import ClinicError
 from infra.postgres import Connection
 from infra.queries import load_queries
 from infra.tokens import Role
+from storage.notices import SQL as NOTICES
 
 SQL = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -79,6 +81,10 @@ class Reused:
     """A token was used again: somebody has stolen it, or its successor. The session has ended."""
 
     session: Session
+
+
+class SessionEndedError(ClinicError):
+    """Somebody ended the session whose access token was used: nothing may be made with it any more."""
 
 
 class Sessions:
@@ -159,6 +165,7 @@ class Sessions:
         now = clock.now()
         await self._pool.execute(SQL["delete_old_sessions"], now - KEPT)
         await self._pool.execute(SQL["delete_old_failures"], now - FAILURES_KEPT)
+        await self._pool.execute(NOTICES["delete_old"], now)
 
 
 async def begin_session(
@@ -174,6 +181,18 @@ async def begin_session(
     await connection.execute(SQL["add_token"], _hash(token), id_, now)
     session = Session(id_, person_id, role, tuple(methods), now, now, now, idle_ends_at)
     return Continued(session, token)
+
+
+async def check_not_ended(connection: Connection, session_id: UUID) -> None:
+    """Keep the session from being ended until this transaction is over: whoever ends it sees what was made.
+
+    A session that is not known has none to end it: its token is an operator's.
+
+    Raises:
+        SessionEndedError: it was ended.
+    """
+    if await connection.fetchval(SQL["hold_session"], session_id) is not None:
+        raise SessionEndedError
 
 
 async def _exchange(connection: Connection, token: str, row: asyncpg.Record, now: datetime) -> Continued:

@@ -1,5 +1,6 @@
 """Logins of staff: a password and a code of an authenticator, both right at the same moment."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +14,7 @@ from infra.postgres import Connection
 from infra.queries import load_queries
 from infra.tokens import Role
 from storage import mail_address
-from storage.login.factors import recovery_hash, step_of
+from storage.login.factors import is_recovery_code, recovery_hash, step_of
 from storage.login.passwords import PasswordChecks
 from storage.login.sessions import Continued, begin_session
 
@@ -41,10 +42,15 @@ class StaffLogins:
         self._keys = keys
         self._passwords = PasswordChecks()
 
-    async def log_in(self, email: str, password: str, code: str) -> Continued | Failed:
-        """Begin a session. `code` is the authenticator's at this moment, or a recovery code.
+    async def log_in(
+        self, email: str, password: str, code: str, record: Callable[[Continued], Awaitable[None]]
+    ) -> Continued | Failed:
+        """Begin a session, which `record` puts on record. `code` is the authenticator's at this moment, or a
+        recovery code.
 
-        Unknown addresses and wrong passwords take the same time. Every code counts once.
+        Unknown addresses and wrong passwords take the same time. Every code counts once. If `record` fails, a
+        recovery code counts again, as there are few. An authenticator's code does not: it was found right
+        (RFC 6238, section 5.2), whoever saw it could use it, and the next one comes within 30 s.
 
         Raises:
             TooManyChecksError: too many people log in at this moment.
@@ -56,7 +62,14 @@ class StaffLogins:
         assert row is not None, "nobody's password fits never"
         # The row stays locked, so that whoever disables the account at this moment ends this session, too.
         async with self._pool.acquire() as connection, connection.transaction():
-            return await self._with_code(connection, row, code)
+            began = await self._with_code(connection, row, code)
+            # Rare enough to keep a connection while the log is waited for: if that fails, all is undone.
+            if isinstance(began, Continued) and is_recovery_code(code):
+                await record(began)
+                return began
+        if isinstance(began, Continued):
+            await record(began)
+        return began
 
     async def _with_code(
         self, connection: Connection, checked: asyncpg.Record, code: str
@@ -72,7 +85,7 @@ class StaffLogins:
         return await begin_session(connection, row["id"], Role(row["role"]), METHODS)
 
     async def _use(self, connection: Connection, row: asyncpg.Record, code: str) -> bool:
-        if "-" in code:
+        if is_recovery_code(code):
             # The first login has to show that the authenticator works.
             if row["enrolled_at"] is None:
                 return False

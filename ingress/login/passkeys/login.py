@@ -17,7 +17,8 @@ _log = structlog.get_logger(__name__)
 async def log_in_by_passkey(
     app: Resources, challenge_id: UUID, passkey: AssertionBody
 ) -> tuple[Continued, Kept] | Rejected:
-    """Begin a session of the passkey's owner. The challenge is over, whatever comes of it.
+    """Begin a session of the passkey's owner. The challenge is over, whatever comes of it: a new one costs a
+    touch, and nobody can replay the answer (WebAuthn, section 13.4.3).
 
     Raises:
         TransientError: Redis or Postgres does not answer.

@@ -5,12 +5,12 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from contracts.challenges import Language
+from contracts.challenges import Language, Secret
 from contracts.commands import Actor, ActorKind
 from contracts.security import PasskeyAdded, PasskeyRemoved
 from infra import clock
 from ingress.audit.security_log import event_context
-from ingress.http.auth import AuthenticatedRoute, Caller
+from ingress.http.auth import AuthenticatedRoute, Caller, Login
 from ingress.http.network import Network
 from ingress.http.parameters import PathId
 from ingress.http.problems import MEANINGS, Code, Problem, not_found
@@ -100,12 +100,12 @@ async def begin_passkey(request: Request, caller: Caller) -> Response:
         ),
     },
 )
-async def add_passkey(request: Request, caller: Caller, body: PasskeyBody) -> Response:
+async def add_passkey(request: Request, login: Login, body: PasskeyBody) -> Response:
     """401 `invalid_code` if it does not answer the challenge, or was added before.
 
     The person gets a mail about it. Needs a login of the last 5 minutes. Recorded in the security log.
     """
-    app, network = resources(request), Network.of(request)
+    app, network, caller = resources(request), Network.of(request), login.actor
     await app.login_limits.check_network(network)
     challenge = await app.passkey_challenges.take(body.challenge_id, Purpose.REGISTRATION, caller.id)
     credential = (
@@ -122,9 +122,11 @@ async def add_passkey(request: Request, caller: Caller, body: PasskeyBody) -> Re
     await app.login_limits.take_passkey(caller.id)
     passkey_id = clock.new_id()
     await app.security.record(PasskeyAdded(**event_context(request, caller), passkey_id=passkey_id))
-    # Before it is there: nobody gets one more without their knowing.
-    await app.challenges.notify_of_passkey(person.email, person.language)
-    added = await app.passkeys.add(caller, credential, body.name, passkey_id)
+    # With it: nobody gets one more without their knowing.
+    notice = Secret(email=person.email, language=person.language, passkey_added=True)
+    added = await app.passkeys.add(
+        caller, credential, body.name, passkey_id, session_id=login.session_id, notice=notice
+    )
     if added is None:
         raise invalid_passkey()
     headers = {"Location": f"/v1/me/passkeys/{added.id}"}

@@ -4,7 +4,6 @@ from typing import Any
 
 from contracts.commands import Actor
 from contracts.security import PersonalDataExported
-from infra import clock
 from tests.clinic import Clinic, Patient
 from tests.http.asking import booked, get, problem
 from tests.http.audit.exports import Story
@@ -43,6 +42,31 @@ async def test_has_the_profile_the_appointments_with_their_reasons_and_the_login
     assert [login["methods"] for login in found["logins"]] == [["otp"]]
 
 
+async def test_has_the_notifications(audited: Clinic) -> None:
+    patient, other = await audited.patient(), await audited.patient()
+    for who in (patient, other):
+        await audited.postgres.execute(
+            """
+            INSERT INTO notify.notifications
+                (id, kind, appointment_id, version, patient_id, dated, due_at, deadline_at)
+            VALUES (gen_random_uuid(), 'confirmation', $1, 3, $1, now(), now(), now() + interval '1 day')
+            """,
+            who.id,
+        )
+
+    [found] = (await export_of(audited, patient.headers))["notifications"]
+
+    assert found.pop("dated") is not None
+    assert found == {
+        "kind": "confirmation",
+        "appointment_id": str(patient.id),
+        "version": 3,
+        "channel": None,
+        "state": "planned",
+        "finished_at": None,
+    }
+
+
 async def test_has_the_notes_of_staff(audited: Clinic, staff: Actor) -> None:
     patient, other = await audited.patient(), await audited.patient()
     for who, text in ((patient, "The older\nnote"), (other, "Another's"), (patient, "The newer")):
@@ -57,12 +81,12 @@ async def test_has_the_notes_of_staff(audited: Clinic, staff: Actor) -> None:
     assert notes == known["items"]
 
 
-async def test_has_what_the_patient_did_and_what_they_were_sent(audited: Clinic) -> None:
+async def test_has_what_the_patient_did(audited: Clinic) -> None:
     tokens, other = await log_in(audited, new_address()), await audited.patient()
     me = await get(audited.http, "/v1/me", tokens.headers)
     patient = Patient(me["id"], tokens.headers)
     doctor_id = await audited.doctor()
-    path = await booked(audited, tokens.headers, doctor_id, (await audited.slots(doctor_id))[0])
+    await booked(audited, tokens.headers, doctor_id, (await audited.slots(doctor_id))[0])
     # What another patient learned of this one is no entry of the patient's own.
     await audited.postgres.execute(
         """
@@ -74,21 +98,9 @@ async def test_has_what_the_patient_did_and_what_they_were_sent(audited: Clinic)
         patient.id,
         other.id,
     )
-    await audited.postgres.execute(
-        """
-        INSERT INTO notify.notifications
-            (id, kind, appointment_id, version, patient_id, dated, due_at, deadline_at)
-        VALUES ($1, 'confirmation', $2, 1, $3, now(), now(), now())
-        """,
-        clock.new_id(),
-        path.rpartition("/")[2],
-        patient.id,
-    )
 
     async def actions() -> list[str]:
         found = await export_of(audited, tokens.headers)
-        [sent] = found["notifications"]
-        assert (sent["kind"], sent["appointment_id"]) == ("confirmation", path.rpartition("/")[2])
         for entry in found["own_entries"]:
             assert entry["content"]["action"] == entry["action"]
             assert entry["content"]["actor"]["id"] == me["id"]

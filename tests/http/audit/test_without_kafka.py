@@ -17,7 +17,7 @@ from tests.clinic import clinic as running_clinic
 from tests.delivery.test_outages import killed
 from tests.http.asking import get, problem
 from tests.http.audit.test_security_events import NAME, UNKNOWN_TOKEN, security_events
-from tests.http.login.logins import answer, ask, code_of, log_in, may_read
+from tests.http.login.logins import answer, ask, code_of, log_in, may_read, refreshed, session_of
 from tests.http.people import new_address, register
 from tests.waiting import until_async
 
@@ -49,7 +49,7 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
     patient = Patient(known["id"], supervised.headers(Actor(kind=ActorKind.PATIENT, id=known["id"])))
     mine = await get(http, "/v1/me", patient.headers)
     another = await register(supervised, new_address())
-    tokens = await log_in(supervised, new_address())
+    tokens, *others = [await log_in(supervised, new_address()) for _ in range(3)]
     challenge_id = await ask(supervised, email)
     assert await get(http, path, staff) == known
 
@@ -78,11 +78,18 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
         assert await get(http, "/v1/me", patient.headers) == mine, (
             "the same answer as before, of their own data"
         )
-        ended = await http.delete("/v1/me/sessions", headers=tokens.headers)
-        assert ended.status_code == 204, "to take access away needs no log"
-        assert not await may_read(supervised, tokens)
+        others[0] = await refreshed(supervised, others[0])
+        for method, ends, who in (
+            ("DELETE", "/v1/me/sessions", tokens),
+            ("DELETE", f"/v1/me/sessions/{session_of(others[0])}", others[0]),
+            ("POST", "/v1/auth/logout", others[1]),
+        ):
+            ended = await http.request(method, ends, headers=who.headers)
+            assert ended.status_code == 204, "to take access away needs no log"
+            assert not await may_read(supervised, who)
 
-        logging_in = await answer(supervised, challenge_id, await code_of(supervised, challenge_id))
+        code = await code_of(supervised, challenge_id)
+        logging_in = await answer(supervised, challenge_id, code)
         problem(logging_in, 503, "log_unavailable")
         assert await supervised.postgres.fetch(LIVE_SESSIONS, known["id"]) == []
 
@@ -107,6 +114,7 @@ async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stac
     await until_async(lambda: is_answered("GET", path, staff, 200), "staff read again", RECOVERY_TIMEOUT_S)
     assert (await get(http, "/v1/patients", staff, email=nobody))["items"] == [], "not registered"
     assert (await get(http, f"{path}/notes", staff))["items"] == [], "not written"
+    assert (await answer(supervised, challenge_id, code)).status_code == 200, "the same code"
     me = patient.headers
     await until_async(lambda: is_answered("DELETE", "/v1/me", me, 204), "forgotten", RECOVERY_TIMEOUT_S)
     forgotten = [event for event in await security_events(supervised) if isinstance(event, PatientForgotten)]

@@ -42,6 +42,16 @@ async def secret_of(clinic: Clinic, challenge_id: str) -> Secret | None:
     return Secret.model_validate_json(keys.open_challenge(UUID(challenge_id), sealed))
 
 
+async def notices(clinic: Clinic) -> list[Secret]:
+    """The notices that wait to be sent, the latest last."""
+    rows = await clinic.postgres.fetch(
+        "SELECT challenge_id, secret FROM notify.notifications WHERE secret IS NOT NULL ORDER BY dated"
+    )
+    keys = Keys.load(clinic.settings)
+    opened = [keys.open_challenge(row["challenge_id"], row["secret"]) for row in rows]
+    return [Secret.model_validate_json(secret) for secret in opened]
+
+
 async def code_of(clinic: Clinic, challenge_id: str) -> str:
     """The code that is mailed."""
     secret = await secret_of(clinic, challenge_id)

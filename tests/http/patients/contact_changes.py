@@ -5,10 +5,8 @@ from typing import Any
 import httpx
 
 from contracts.challenges import Secret
-from contracts.cloudevents import decode_challenge
-from contracts.topics import LOGIN_CHALLENGES_TOPIC
-from tests.clinic import Clinic, Patient, records
-from tests.http.login.logins import code_of, secret_of
+from tests.clinic import Clinic, Patient
+from tests.http.login.logins import code_of, notices
 
 
 async def ask_for(clinic: Clinic, patient: Patient, field: str, value: str) -> str:
@@ -34,8 +32,5 @@ async def changed(clinic: Clinic, patient: Patient, field: str, value: str) -> A
 
 
 async def notice(clinic: Clinic) -> Secret:
-    """The last notice that was sent."""
-    found = [decode_challenge(record) for record in await records(clinic.settings, LOGIN_CHALLENGES_TOPIC)]
-    secrets = [(each, await secret_of(clinic, str(each.challenge_id))) for each in found]
-    notices = [(each.expires_at, secret) for each, secret in secrets if secret and secret.undo]
-    return max(notices, key=lambda sent: sent[0])[1]
+    """The last notice of a changed address or number."""
+    return [planned for planned in await notices(clinic) if planned.undo][-1]

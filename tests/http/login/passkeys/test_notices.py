@@ -1,31 +1,19 @@
-"""Whoever gets a passkey gets a mail about it first."""
-
-import pytest
+"""Whoever gets a passkey gets a mail about it."""
 
 from contracts.challenges import Secret
-from contracts.cloudevents import decode_challenge
-from contracts.topics import LOGIN_CHALLENGES_TOPIC
-from infra.errors import TransientError
 from infra.tokens import Role
-from ingress.login.challenges import Challenges
 from ingress.login.limits import PASSKEYS_PER_PERSON_HOUR
 from tests.authenticator import Authenticator
-from tests.clinic import Clinic, records
+from tests.clinic import Clinic
 from tests.http.asking import problem
-from tests.http.login.logins import LoggedIn, answer, log_in, new_address, secret_of
+from tests.http.login.logins import LoggedIn, log_in, new_address, notices
 from tests.http.login.passkeys.devices import WRONG, add, authenticator, give, listed, refused, registration
 from tests.http.login.staff import log_in_staff, member
 
 
-async def notices_to(clinic: Clinic, email: str) -> dict[str, Secret]:
-    """The notices of passkeys, by challenge."""
-    sent = [decode_challenge(record) for record in await records(clinic.settings, LOGIN_CHALLENGES_TOPIC)]
-    secrets = {str(each.challenge_id): await secret_of(clinic, str(each.challenge_id)) for each in sent}
-    return {
-        challenge_id: secret
-        for challenge_id, secret in secrets.items()
-        if secret and secret.email == email and secret.passkey_added
-    }
+async def notices_to(clinic: Clinic, email: str) -> list[Secret]:
+    """The notices of passkeys."""
+    return [secret for secret in await notices(clinic) if secret.email == email and secret.passkey_added]
 
 
 async def test_a_patient_is_told_in_their_language(shared: Clinic, new_device: Authenticator) -> None:
@@ -34,9 +22,8 @@ async def test_a_patient_is_told_in_their_language(shared: Clinic, new_device: A
     await shared.http.patch("/v1/me", headers=patient.headers, json={"name": "Ada", "language": "de"})
     await add(shared, patient, new_device, "a name of the thief's choice")
 
-    [(challenge_id, secret)] = (await notices_to(shared, email)).items()
-    assert secret == Secret(email=email, language="de", passkey_added=True)
-    problem(await answer(shared, challenge_id, "00000000"), 401, "invalid_code")
+    notice = Secret(email=email, language="de", passkey_added=True)
+    assert await notices_to(shared, email) == [notice]
 
 
 async def test_so_is_staff(shared: Clinic, new_device: Authenticator) -> None:
@@ -51,18 +38,16 @@ async def test_nobody_is_told_of_what_was_not_added(shared: Clinic, new_device: 
     asked = await registration(shared, patient)
     wrong = new_device.doing(**WRONG["another origin"])
     refused(await give(shared, patient, asked, wrong.create(asked["public_key"])))
-    assert await notices_to(shared, email) == {}
+    assert await notices_to(shared, email) == []
 
 
 async def test_without_the_mail_there_is_no_passkey(
-    shared: Clinic, patient: LoggedIn, new_device: Authenticator, monkeypatch: pytest.MonkeyPatch
+    shared: Clinic, patient: LoggedIn, new_device: Authenticator
 ) -> None:
-    async def away(*_: object) -> None:
-        raise TransientError("Redis does not answer")
-
     asked = await registration(shared, patient)
-    monkeypatch.setattr(Challenges, "notify_of_passkey", away)
-    given = await give(shared, patient, asked, new_device.create(asked["public_key"]))
+    async with shared.postgres.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE notify.notifications IN EXCLUSIVE MODE")
+        given = await give(shared, patient, asked, new_device.create(asked["public_key"]))
     problem(given, 503, "store_unavailable")
     assert await listed(shared, patient) == []
 
