@@ -1,3 +1,6 @@
+-- data_key --
+SELECT data_key FROM people.patients WHERE id = $1
+
 -- plan --
 -- The notifier finds what is due by the database's clock.
 INSERT INTO notify.notifications (id, kind, challenge_id, patient_id, dated, due_at, deadline_at, secret)

@@ -175,7 +175,7 @@ class Claimer:
         if row["kind"] != Kind.LOGIN_CODE or row["late"]:
             return None
         if row["secret"] is not None:
-            return self._codes.opened(row["challenge_id"], row["secret"])
+            return self._codes.of_notice(row)
         return await self._codes.of(row["challenge_id"])
 
 

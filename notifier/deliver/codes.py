@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from cryptography.exceptions import InvalidTag
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -11,6 +12,7 @@ from contracts.challenges import Secret, secret_key
 from infra.errors import TransientError
 from infra.keys import Keys
 from infra.redis import REDIS_OUTAGES
+from storage.notices import open_notice
 
 
 class Codes:
@@ -32,15 +34,20 @@ class Codes:
             sealed: Any = await self._redis.get(secret_key(self._namespace, challenge_id))
         except REDIS_OUTAGES:
             raise TransientError("Redis does not answer") from None
-        return None if sealed is None else self.opened(challenge_id, sealed)
+        if sealed is None:
+            return None
+        try:
+            return Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
+        except (InvalidTag, ValidationError):
+            raise ValueError("the code cannot be decrypted") from None
 
-    def opened(self, challenge_id: UUID, sealed: bytes) -> Secret:
-        """A secret as it was sealed.
+    def of_notice(self, row: asyncpg.Record) -> Secret | None:
+        """The secret of a notice, as it was planned; None if its patient is forgotten.
 
         Raises:
             ValueError: it cannot be decrypted with this clinic's keys.
         """
         try:
-            return Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
+            return open_notice(self._keys, row["id"], row["secret"], row["patient_id"], row["data_key"])
         except (InvalidTag, ValidationError):
-            raise ValueError("the code cannot be decrypted") from None
+            raise ValueError("the notice cannot be decrypted") from None

@@ -14,6 +14,7 @@ from contracts.topics import SECURITY_EVENTS_TOPIC
 from infra import clock
 from infra.keys import Keys
 from infra.redis import connect
+from storage.notices import open_notice
 from tests.clinic import Clinic, records
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -45,11 +46,15 @@ async def secret_of(clinic: Clinic, challenge_id: str) -> Secret | None:
 async def notices(clinic: Clinic) -> list[Secret]:
     """The notices that wait to be sent, the latest last."""
     rows = await clinic.postgres.fetch(
-        "SELECT challenge_id, secret FROM notify.notifications WHERE secret IS NOT NULL ORDER BY dated"
+        """
+        SELECT n.id, n.secret, n.patient_id, p.data_key FROM notify.notifications n
+        LEFT JOIN people.patients p ON p.id = n.patient_id
+        WHERE n.secret IS NOT NULL ORDER BY n.dated
+        """
     )
     keys = Keys.load(clinic.settings)
-    opened = [keys.open_challenge(row["challenge_id"], row["secret"]) for row in rows]
-    return [Secret.model_validate_json(secret) for secret in opened]
+    found = [open_notice(keys, *row) for row in rows]
+    return [notice for notice in found if notice is not None]
 
 
 async def code_of(clinic: Clinic, challenge_id: str) -> str:
