@@ -3,7 +3,7 @@
 import re
 from time import perf_counter
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Request, expect
 
 from tests.browser.looking import accessible, opened, times
 from tests.clinic import Clinic
@@ -69,3 +69,18 @@ async def test_eight_tabs_share_one_stream(browser: Browser, shared: Clinic) -> 
             await tab.goto(f"/en/doctors/{doctor_id}")
             await expect(tab.locator(".slot").first).to_be_visible()
         await expect(page.locator(".slot").first).to_be_visible()
+
+
+async def test_another_week_keeps_the_stream(browser: Browser, shared: Clinic) -> None:
+    doctor_id = await shared.doctor()
+    requests: list[Request] = []
+    async with opened(browser, shared, "about:blank") as page:
+        page.on("request", lambda request: requests.append(request))
+        async with page.expect_request(EVENTS):
+            await page.goto(f"/en/doctors/{doctor_id}")
+        for _ in range(3):
+            await expect(page.locator(".slot").first).to_be_visible()
+            async with page.expect_response("**/availability?from=*"):
+                await page.get_by_role("button", name="Week after").click()
+        await expect(page.locator(".slot").first).to_be_visible()
+        assert len([request for request in requests if request.url.endswith("/events")]) == 1
