@@ -33,8 +33,21 @@ function icons(): Plugin {
   }
 }
 
+const FIRST = '<script type="module" async crossorigin src="$1"></script>'
+
+/** Has the page run what asks first (`patient/first.ts`) as soon as that is there. */
+function first(): Plugin {
+  return {
+    name: "first",
+    transformIndexHtml: {
+      order: "post",
+      handler: (html) => html.replace(/<link rel="modulepreload" crossorigin href="([^"]+)">/, FIRST),
+    },
+  }
+}
+
 export default defineConfig({
-  plugins: [svelte(), words(), icons()],
+  plugins: [svelte(), words(), icons(), first()],
   build: {
     outDir: "../ingress/pages/built",
     emptyOutDir: true,
@@ -43,6 +56,8 @@ export default defineConfig({
     rolldownOptions: {
       input: ["patient.html", "sw.ts"],
       output: {
+        // With all that it needs.
+        codeSplitting: { groups: [{ name: "first", test: /patient.first\.ts$/ }] },
         // The service worker's address stays the same, so that browsers find a newer one.
         entryFileNames: ({ name }) => (name === "sw" ? "[name].js" : "assets/[name]-[hash].js"),
       },

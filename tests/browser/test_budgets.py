@@ -3,7 +3,7 @@
 import gzip
 from typing import Any
 
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Page, Request, Route, expect
 
 from tests.browser.looking import opened
 from tests.clinic import Clinic
@@ -39,6 +39,15 @@ window.__vitals = {lcp: 0, cls: 0, inp: 0}
 }
 """
 
+# Looking from outside would take the slow processor, too.
+SAY_WHEN_SHOWN = """
+new MutationObserver((_, observer) => {
+    if (!document.querySelector("%s")) return
+    observer.disconnect()
+    requestAnimationFrame(() => setTimeout(() => console.log("shown"), 500))
+}).observe(document, {childList: true, subtree: true})
+"""
+
 
 async def slow(page: Page, times: int, network: dict[str, Any] | None = None) -> None:
     """From now on the page has a slower processor, and maybe a slower network."""
@@ -71,14 +80,31 @@ async def test_the_first_load(browser: Browser, shared: Clinic) -> None:
         assert 1_000 < sum(sizes) <= SCRIPT_BYTES_MAX
 
 
+async def test_a_page_asks_while_its_script_still_comes(browser: Browser, shared: Clinic) -> None:
+    doctor_id = await shared.doctor()
+    async with opened(browser, shared, "about:blank") as page:
+        coming: list[Route] = []
+        await page.route("**/assets/patient-*.js", lambda route: coming.append(route))
+        async with page.expect_response(f"**/v1/doctors/{doctor_id}/availability?from=*") as week:
+            await page.goto(f"/en/doctors/{doctor_id}", wait_until="commit")
+            assert (await week.value).ok
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await coming[0].continue_()
+        await expect(page.locator(".slot").first).to_be_visible()
+        # It takes those answers.
+        assert not [url for url in asked if "/v1/availability" in url]
+
+
 async def test_nothing_shifts_while_a_page_loads_on_a_slow_phone(browser: Browser, shared: Clinic) -> None:
     doctors = [await shared.doctor(name=f"Dr. {name}") for name in ("Adler", "Bauer", "Conrad")]
     for path, content in (("/en", ".doctors li"), (f"/en/doctors/{doctors[0]}", ".slot")):
         async with opened(browser, shared, "about:blank") as page:
             await page.add_init_script(NOTE_VITALS)
             await slow(page, PHONE_SLOWER, SLOW_4G)
-            await page.goto(path, wait_until="networkidle")
-            await expect(page.locator(content).first).to_be_visible()
+            await page.add_init_script(SAY_WHEN_SHOWN % content)
+            async with page.expect_console_message(lambda message: message.text == "shown"):
+                await page.goto(path)
             found = await vitals(page)
         print(
             f"{path.partition('/doctors')[1] or path} at 360 px, CPU ÷{PHONE_SLOWER}, slow 4G: "

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from infra import clock
@@ -151,3 +152,24 @@ async def test_another_patients_appointment_is_not_found(browser: Browser, share
         await page.goto(f"/en{path.removeprefix('/v1')}")
         await expect(page.get_by_text("We could not find what you are looking for.")).to_be_visible()
         await accessible(page)
+
+
+@pytest.mark.parametrize(("language", "wrote"), [("en", "You wrote"), ("de", "Sie schrieben")])
+async def test_what_the_patient_wrote_is_shown_as_text(
+    browser: Browser, shared: Clinic, language: str, wrote: str
+) -> None:
+    doctor_id = await shared.doctor()
+    first, _, second, *_ = await shared.slots(doctor_id)
+    email, headers = await registered(shared)
+    reason = f"<b>Knee</b> {'x' * 200}\nsince Monday"
+    said = await booked(shared, headers, doctor_id, first, reason=reason)
+    silent = await booked(shared, headers, doctor_id, second)
+    async with opened(browser, shared, viewport={"width": 320, "height": 800}) as page:
+        await logged_in(page, shared, email)
+        await page.goto(f"/{language}{said.removeprefix('/v1')}")
+        await expect(page.get_by_role("term").filter(has_text=wrote)).to_be_visible()
+        assert await page.get_by_role("definition").last.inner_text() == reason
+        await accessible(page)
+        await page.goto(f"/{language}{silent.removeprefix('/v1')}")
+        await expect(page.locator("dl")).to_be_visible()
+        await expect(page.get_by_role("term").filter(has_text=wrote)).to_have_count(0)

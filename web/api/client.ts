@@ -1,6 +1,5 @@
 /** The API, typed by its OpenAPI document, and the ways in which asking it can fail. */
 import createClient from "openapi-fetch"
-import { network } from "./network.svelte"
 import type { components, paths } from "./openapi"
 
 type Schemas = components["schemas"]
@@ -13,6 +12,9 @@ export type Patient = Schemas["PatientView"]
 export type Problem = Schemas["Problem"]
 export type Slot = Schemas["SlotView"]
 export type Tokens = Schemas["TokensView"]
+
+/** Whether the clinic's server answered last; `network.svelte.ts` tells the page. */
+export const reach = { isAway: false, changed: () => {} }
 
 /** `refused`: asked again in the same way, the answer would be the same. */
 export type Failure = "offline" | "unavailable" | "not_found" | "logged_out" | "refused"
@@ -48,10 +50,10 @@ export async function answered<T>(asked: Promise<Answer<T>>): Promise<Answer<T>>
     answer = await asked
   } catch (error) {
     if (error instanceof FailedError) throw error
-    network.isAway = true
+    hear(true)
     throw new FailedError(navigator.onLine ? "unavailable" : "offline")
   }
-  network.isAway = false
+  hear(false)
   const { response, error } = answer
   if (response.ok) return answer
   const problem = error && typeof error === "object" && "code" in error ? (error as Problem) : undefined
@@ -65,6 +67,11 @@ export async function body<T>(asked: Promise<Answer<T>>): Promise<T> {
   const { data } = await answered(asked)
   if (data === undefined) throw new FailedError("unavailable")
   return data
+}
+
+function hear(isAway: boolean): void {
+  reach.isAway = isAway
+  reach.changed()
 }
 
 function failureOf(status: number, problem: Problem | undefined): Failure {

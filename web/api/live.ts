@@ -5,6 +5,8 @@
  */
 const POLL_MS = 5_000
 const LOCK = "clinic-live"
+/** Of an `EventSource`, which not every browser has. */
+const [OPEN, CLOSED] = [1, 2]
 
 /** Calls `changed` when the free time may have changed. Returns what ends it. */
 export function watch(doctorId: string, changed: () => void): () => void {
@@ -28,7 +30,7 @@ export function watch(doctorId: string, changed: () => void): () => void {
         resolve()
       }
     })
-    // Without locks (a page over plain HTTP) it asks from time to time.
+    // Without locks (a page over plain HTTP) or streams it asks from time to time.
     navigator.locks
       ?.request(LOCK, { signal: waiting.signal }, () => {
         open()
@@ -39,9 +41,9 @@ export function watch(doctorId: string, changed: () => void): () => void {
 
   const turn = () => (document.hidden ? release() : begin())
   const polling = setInterval(() => {
-    if (document.hidden || source?.readyState === EventSource.OPEN) return
+    if (document.hidden || source?.readyState === OPEN) return
     changed()
-    if (source?.readyState === EventSource.CLOSED) open()
+    if (source?.readyState === CLOSED) open()
   }, POLL_MS)
   document.addEventListener("visibilitychange", turn)
   turn()

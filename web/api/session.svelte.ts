@@ -18,17 +18,18 @@ export const session = $state<{ state: "unknown" | "in" | "out"; person?: string
 let token: { text: string; until: number } | undefined
 let refreshing: Promise<void> | undefined
 
-const tabs = new BroadcastChannel("clinic-session")
-tabs.onmessage = ({ data }) => {
+/** The other tabs. An old browser has no way to tell them: they find out when they ask the server. */
+const tabs = "BroadcastChannel" in window ? new BroadcastChannel("clinic-session") : undefined
+tabs?.addEventListener("message", ({ data }) => {
   if (data === "out") forget()
   // The login of another tab is this one's too.
   else if (session.state === "out") refresh().catch(() => {})
-}
+})
 
 /** What came of a login counts for all tabs from now on. */
 export function begin(tokens: Tokens): void {
   take(tokens)
-  tabs.postMessage("in")
+  tabs?.postMessage("in")
 }
 
 /** Gets a new access token, if this browser is logged in.
@@ -48,7 +49,7 @@ export async function logOut(): Promise<void> {
 /** The server has ended the login: all tabs forget it. */
 export function end(): void {
   forget()
-  tabs.postMessage("out")
+  tabs?.postMessage("out")
 }
 
 /** Asks as the patient who is logged in. */

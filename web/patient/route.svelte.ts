@@ -4,6 +4,8 @@ import { language } from "../i18n"
 import { arrival, arrive } from "../ui/arrival"
 
 const root = `/${language}`
+/** A page that nobody sees is not painted. */
+const UNSEEN_MS = 100
 
 let url = $state(new URL(location.href))
 
@@ -26,7 +28,8 @@ export function href(path: string, query: Record<string, string | undefined> = {
 
 /** Goes to another page: its heading gets the focus. */
 export async function go(address: string): Promise<void> {
-  history.pushState(null, "", address)
+  if (new URL(address, location.href).href !== location.href) history.pushState(null, "", address)
+  await painted()
   await show()
 }
 
@@ -40,6 +43,14 @@ export async function replace(address: string, came: string): Promise<void> {
 export function note(address: string): void {
   history.replaceState(history.state, "", address)
   url = new URL(location.href)
+}
+
+/** Resolves once the page is painted as it is now: what was pressed looks so before the work of another page begins. */
+function painted(): Promise<void> {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve))
+    setTimeout(resolve, UNSEEN_MS)
+  })
 }
 
 async function show(): Promise<void> {

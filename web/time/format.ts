@@ -3,6 +3,9 @@ import { language, t } from "../i18n"
 
 const LOCALE = { en: "en-GB", de: "de-DE" }[language]
 const DAY_MS = 86_400_000
+const MINUTE_MS = 60_000
+/** No clock goes back further. */
+const NEAR_MS = 4 * 60 * MINUTE_MS
 
 const FORMATS = {
   longDate: { weekday: "long", day: "numeric", month: "long" },
@@ -53,8 +56,7 @@ export function dateIn(zone: string, instant: string | Date = new Date()): strin
   return formatter("isoDate", zone).format(new Date(instant))
 }
 
-/** "09:00" */
-export const time = (instant: string, zone: string) => formatter("time", zone).format(new Date(instant))
+const clock = (instant: string | Date, zone: string) => formatter("time", zone).format(new Date(instant))
 
 /** "GMT+1" */
 export const offset = (instant: string, zone: string) =>
@@ -62,9 +64,19 @@ export const offset = (instant: string, zone: string) =>
     .formatToParts(new Date(instant))
     .find((part) => part.type === "timeZoneName")?.value ?? ""
 
-/** "Today, 09:00", "Monday, 30 November, 09:00": with the year only where it is another. */
+/** "09:00", "02:30 GMT+2": with the offset where the clock shows that time twice on that day. */
+export function time(instant: string, zone: string): string {
+  return withOffset(clock(instant, zone), instant, zone)
+}
+
+/** "Monday 30 November, 09:00", of the date's words and the instant; with the offset where `time` has it. */
+export function dateAndTime(date: string, instant: string, zone: string): string {
+  return withOffset(t("time.dateAndTime", { date, time: clock(instant, zone) }), instant, zone)
+}
+
+/** "Today, 09:00", "Monday 30 November, 09:00" */
 export function when(instant: string, zone: string): string {
-  return t("time.dateAndTime", { date: nearDate(dateIn(zone, instant), zone), time: time(instant, zone) })
+  return dateAndTime(nearDate(dateIn(zone, instant), zone), instant, zone)
 }
 
 /** "Today", "Tomorrow", or the long date. */
@@ -83,19 +95,43 @@ export const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone
 /** The same instant on the user's own clock, if that shows anything else: "03:00", or "Tue 03:00". */
 export function inOwnZone(instant: string, zone: string): string | null {
   if (zone === ownZone) return null
-  const [theirs, own] = [zone, ownZone].map((name) => [dateIn(name, instant), time(instant, name)])
-  if (!theirs || !own || String(theirs) === String(own)) return null
-  return theirs[0] === own[0] ? own[1]! : `${weekday(own[0]!)} ${own[1]}`
+  const [theirs, own] = [zone, ownZone].map((name) => dateIn(name, instant))
+  if (theirs !== own) return `${weekday(own!)} ${time(instant, ownZone)}`
+  return clock(instant, zone) === clock(instant, ownZone) ? null : time(instant, ownZone)
 }
 
-/** The times of a day as people read them; an hour that the clock shows twice has its offset. */
-export function labels(instants: string[], zone: string): Map<string, string> {
-  const plain = instants.map((instant) => time(instant, zone))
-  return new Map(
-    instants.map((instant, index) => {
-      const text = plain[index]!
-      const doubled = plain.indexOf(text) !== plain.lastIndexOf(text)
-      return [instant, doubled ? `${text} ${offset(instant, zone)}` : text]
-    }),
-  )
+const withOffset = (text: string, instant: string, zone: string) =>
+  comesTwice(instant, zone) ? `${text} ${offset(instant, zone)}` : text
+
+/** Whether the zone's clock shows the instant's date and time at another instant, too: it goes back in between. */
+function comesTwice(instant: string, zone: string): boolean {
+  const at = Math.floor(Date.parse(instant) / MINUTE_MS) * MINUTE_MS
+  if (!changes(at, zone)) return false
+  const ahead = aheadMs(at, zone)
+  return [at - NEAR_MS, at + NEAR_MS].some((other) => {
+    const backMs = ahead - aheadMs(other, zone)
+    return backMs * (other - at) > 0 && aheadMs(at + backMs, zone) === ahead - backMs
+  })
+}
+
+// Asked for each time that is shown, and nearly always false.
+const changing = new Map<string, boolean>()
+
+/** Whether the zone's offset changes near the UTC day of an instant. */
+function changes(at: number, zone: string): boolean {
+  const day = Math.floor(at / DAY_MS)
+  const key = `${day}${zone}`
+  let known = changing.get(key)
+  if (known === undefined) {
+    const start = day * DAY_MS
+    known = aheadMs(start - NEAR_MS, zone) !== aheadMs(start + DAY_MS + NEAR_MS, zone)
+    changing.set(key, known)
+  }
+  return known
+}
+
+/** How far the zone's clock is ahead of UTC at an instant, which is a whole minute. */
+function aheadMs(at: number, zone: string): number {
+  const instant = new Date(at)
+  return Date.parse(`${dateIn(zone, instant)}T${clock(instant, zone)}Z`) - at
 }

@@ -163,3 +163,23 @@ async def test_a_time_that_is_gone_before_the_page_is_opened_is_refused(
         await expect(page.locator("#refusal")).to_be_focused()
         await expect(page.get_by_role("main").get_by_role("link", name="Anrufen")).to_be_visible()
         await accessible(page)
+
+
+async def test_a_time_at_which_the_patient_is_busy_is_not_offered_again(
+    browser: Browser, shared: Clinic
+) -> None:
+    async with about_to_book(browser, shared) as (page, headers, starts_at):
+        await expect(book_button(page)).to_be_visible()
+        await booked(shared, headers, await shared.doctor(), starts_at)
+        await book_button(page).click()
+        await expect(page.locator("#refusal")).to_be_focused()
+        nearest = page.get_by_role("region").get_by_role("button")
+        await expect(nearest).to_have_count(5)
+        # A visit takes 30 minutes, and may begin each quarter of an hour.
+        assert starts_at[11:16] == "08:00"
+        assert not [
+            text for text in await nearest.all_inner_texts() if re.search(r"Tomorrow.* 08:[01]", text)
+        ]
+        await nearest.first.click()
+        await book_button(page).click()
+        await is_booked(page)

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 
 from infra import clock
-from tests.browser.looking import accessible, opened, times
+from tests.browser.looking import accessible, opened
 from tests.clinic import Clinic
 
 MARKUP = "<img src=x onerror=alert(1)> Dr. <b>Bold</b>"
@@ -40,20 +40,6 @@ async def test_ones_own_time_is_shown_where_it_differs(
         expected = re.compile(rf"^{first[11:16]}\s*{f'(... )?{own} your time' if is_shown else ''}$")
         await expect(link).to_have_text(expected)
         await expect(page.get_by_text("Your own time is shown below them.")).to_have_count(int(is_shown))
-
-
-async def test_an_hour_that_comes_twice_has_its_offset(browser: Browser, shared: Clinic) -> None:
-    now = clock.now()
-    sundays = [now.date().replace(year=year, month=10, day=31) for year in (now.year, now.year + 1)]
-    sundays = [day - timedelta(days=(day.weekday() + 1) % 7) for day in sundays]
-    change = next(day for day in sundays if day > now.date())
-    night = [{"weekday": 7, "starts": "01:30", "ends": "03:30"}]
-    doctor_id = await shared.doctor(night, policy={"horizon_days": 400})
-    async with opened(browser, shared, f"/de/doctors/{doctor_id}?day={change}") as page:
-        await expect(page.locator(".slot").first).to_be_visible()
-        shown = await times(page)
-    assert [text for text in shown if text.startswith("02:30")] == ["02:30 GMT+2", "02:30 GMT+1"]
-    assert "01:30" in shown
 
 
 async def test_a_doctor_without_free_time_names_others_and_the_phone(

@@ -3,9 +3,11 @@
 import re
 from time import perf_counter
 
-from playwright.async_api import Browser, Page, expect
+import pytest
+from playwright.async_api import Browser, Page, Request, expect
 
 from tests.browser.looking import accessible, opened, times
+from tests.browser.patients import logged_in, registered
 from tests.clinic import Clinic
 from tests.http.asking import booked, cancel
 
@@ -69,3 +71,42 @@ async def test_eight_tabs_share_one_stream(browser: Browser, shared: Clinic) -> 
             await tab.goto(f"/en/doctors/{doctor_id}")
             await expect(tab.locator(".slot").first).to_be_visible()
         await expect(page.locator(".slot").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "delete window.BroadcastChannel",
+        "delete window.EventSource",
+        "Object.defineProperty(navigator, 'locks', {value: undefined})",
+    ],
+)
+async def test_an_old_browser_is_told_all_the_same(browser: Browser, shared: Clinic, missing: str) -> None:
+    doctor_id = await shared.doctor()
+    first, *_ = await shared.slots(doctor_id)
+    email, headers = await registered(shared)
+    async with opened(browser, shared, "about:blank") as page:
+        await page.add_init_script(missing)
+        await page.goto(f"/en/doctors/{doctor_id}?day={first[:10]}")
+        await expect(page.get_by_role("button", name=re.compile(rf"{first[11:16]}$"))).to_be_visible()
+        await booked(shared, headers, doctor_id, first)
+        gone = page.get_by_role("button", name=f"{first[11:16]}: taken by somebody else")
+        await expect(gone).to_be_visible()
+        await logged_in(page, shared, email)
+        await page.goto("/en/appointments")
+        await expect(page.get_by_role("main").get_by_role("link", name=first[11:16])).to_be_visible()
+
+
+async def test_another_week_keeps_the_stream(browser: Browser, shared: Clinic) -> None:
+    doctor_id = await shared.doctor()
+    requests: list[Request] = []
+    async with opened(browser, shared, "about:blank") as page:
+        page.on("request", lambda request: requests.append(request))
+        async with page.expect_request(EVENTS):
+            await page.goto(f"/en/doctors/{doctor_id}")
+        for _ in range(3):
+            await expect(page.locator(".slot").first).to_be_visible()
+            async with page.expect_response("**/availability?from=*"):
+                await page.get_by_role("button", name="Week after").click()
+        await expect(page.locator(".slot").first).to_be_visible()
+        assert len([request for request in requests if request.url.endswith("/events")]) == 1

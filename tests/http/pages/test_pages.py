@@ -59,7 +59,7 @@ async def test_assets_are_kept_for_ever_and_pages_are_asked_for_again(shared: Cl
 async def test_files_are_compressed_once(shared: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (gzip, cramjam.brotli):
         monkeypatch.setattr(module, "compress", None)
-    [script] = [path for path in await assets(shared) if path.endswith(".js")]
+    script = next(path for path in await assets(shared) if path.endswith(".js"))
     bodies, tags, sizes = set(), set(), []
     for encoding in ("br", "gzip", "identity"):
         headers = {"Accept-Encoding": encoding}
