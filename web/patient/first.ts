@@ -1,6 +1,7 @@
 /** What the page at this address asks first. This is a script of its own, which is there earlier than the page's: so the
  * page is drawn once, with the answer. Meanwhile it has the browser make ready what formats dates, which takes long. */
 import { firstFree, opening } from "../api/free"
+import { dateOf } from "../time/format"
 
 const SOON_MS = 300
 
@@ -28,9 +29,8 @@ class Asked<T> {
 
 const [, , page, id] = location.pathname.split("/")
 const query = new URLSearchParams(location.search)
-const wanted = (name: string) => query.get(name) ?? ""
 
 export const first = {
   doctors: new Asked(page ? undefined : firstFree({})),
-  times: new Asked(page === "doctors" && id ? opening(id, { visit: wanted("visit"), day: wanted("day") }) : undefined),
+  times: new Asked(page === "doctors" && id ? opening(id, { visit: query.get("visit") ?? "", day: dateOf(query.get("day")) }) : undefined),
 }

@@ -27,6 +27,10 @@ describe.each(["en", "de"] as const)("%s", (language) => {
       expect(format.period("2026-11-30", "2026-12-06")).toMatch(period!)
     })
 
+    it("are dates, or none are named", () => {
+      expect(["2026-11-30", "2026-13-01", "today", "", null].map(format.dateOf)).toEqual(["2026-11-30", "", "", "", ""])
+    })
+
     it("have a Monday before them", () => {
       expect(format.mondayOf("2026-12-06")).toBe("2026-11-30")
       expect(format.mondayOf("2026-11-30")).toBe("2026-11-30")

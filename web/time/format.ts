@@ -44,6 +44,9 @@ export const dayNumber = (date: string) => String(noon(date).getUTCDate())
 /** "30 November – 6 December 2026" */
 export const period = (from: string, to: string) => formatter("fullDate").formatRange(noon(from), noon(to))
 
+/** The date that an address names; "" if that is none. */
+export const dateOf = (text: string | null) => (text && !Number.isNaN(noon(text).getTime()) ? text : "")
+
 /** The date so many days later. */
 export const addDays = (date: string, days: number) =>
   new Date(noon(date).getTime() + days * DAY_MS).toISOString().slice(0, 10)

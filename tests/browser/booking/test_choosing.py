@@ -68,6 +68,8 @@ async def test_a_day_without_free_time_leads_to_the_first_that_has(browser: Brow
         assert f"day={day}" in page.url
     async with opened(browser, shared, f"/en/doctors/{doctor_id}") as page:
         await expect(page.locator(".slot").first).to_be_visible()  # never an empty month
+    async with opened(browser, shared, f"/en/doctors/{doctor_id}?day=soon") as page:
+        await expect(page.locator(".slot").first).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["", "/doctors/"])
