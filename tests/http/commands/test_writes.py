@@ -61,6 +61,7 @@ class TestABooking:
             "booked_at": appointment["booked_at"],
             "cancelled_by": None,
             "cancel_reason": None,
+            "reason": None,
         }
         assert instant(appointment["booked_at"]) == instant(confirmed["decided_at"])
 
