@@ -80,6 +80,7 @@ def _expected(id_: str, appointment: model.Appointment) -> dict[str, Any]:
         "booked_at": appointment.booked_at,
         "cancelled_by": appointment.cancelled_by,
         "cancel_reason": appointment.cancel_reason,
+        "reason": None,
     }
 
 
