@@ -1,6 +1,6 @@
 """Searches the patient directory, and keeps the terms that it is searched by."""
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -21,18 +21,7 @@ NOBODY = UUID(int=0)
 _log = structlog.get_logger(__name__)
 _SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
-
-Take = Callable[[Generator[None, None, list[Registered]]], Awaitable[list[Registered]]]
-
-
-async def at_once(steps: Generator[None, None, list[Registered]]) -> list[Registered]:
-    """The result of a computation, without a pause."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: list[Registered] = end.value
-            return found
+Take = Callable[[Iterable[Registered | None]], Awaitable[list[Registered | None]]]
 
 
 class PatientFinder:
@@ -44,12 +33,12 @@ class PatientFinder:
         self._unreadable: set[UUID] = set()
 
     async def find(
-        self, sought: Sought, limit: int, after: UUID = NOBODY, take: Take = at_once
+        self, sought: Sought, limit: int, after: UUID, take: Take
     ) -> tuple[list[Registered], UUID | None]:
         """Patients by id, behind the id `after`, at most `limit`; and the id to go on after, if any.
 
-        A search whose terms many patients share ends early: fewer than `limit`, and more to come. `take` runs
-        a computation that yields after each of the profiles that it opens.
+        A search whose terms many patients share ends early: fewer than `limit`, and more to come. `take`
+        makes a list of items, each of which opens a profile.
         """
         groups = [self._keys.all_search_terms(terms) for terms in sought.groups()]
         found: list[Registered] = []
@@ -57,7 +46,8 @@ class PatientFinder:
             return found, None
         for _ in range(ROUNDS_MAX):
             rows = await self._candidates(groups, after)
-            matching = await take(self._matching(rows, sought))
+            looked_at = await take(self._if_sought(row, sought) for row in rows)
+            matching = [registered for registered in looked_at if registered is not None]
             if len(found) + len(matching) > limit:
                 found += matching[: limit - len(found)]
                 return found, found[-1].id
@@ -67,16 +57,9 @@ class PatientFinder:
             after = rows[-1]["id"]
         return found, after
 
-    def _matching(
-        self, rows: list[asyncpg.Record], sought: Sought
-    ) -> Generator[None, None, list[Registered]]:
-        found = []
-        for row in rows:
-            registered = self._opened(row)
-            if registered is not None and sought.matches(registered.profile):
-                found.append(registered)
-            yield
-        return found
+    def _if_sought(self, row: asyncpg.Record, sought: Sought) -> Registered | None:
+        registered = self._opened(row)
+        return registered if registered is not None and sought.matches(registered.profile) else None
 
     def _opened(self, row: asyncpg.Record) -> Registered | None:
         """The patient of a row; None if it cannot be opened, which is no reason not to find the others."""
@@ -96,7 +79,6 @@ class PatientFinder:
 
         Those are patients whom an earlier release registered or changed, and whose keys were wrapped again.
         """
-        await self._pool.execute(_SQL["drop_terms_of_forgotten"])
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_SQL["without_terms"], limit, list(self._unreadable))
             for row in rows:
@@ -111,3 +93,7 @@ class PatientFinder:
                     made_of(row["data_key"], row["profile"]),
                 )
         return len(rows)
+
+    async def drop_terms_of_forgotten(self) -> None:
+        """Delete the terms that an ingress of an earlier release left when it forgot a patient."""
+        await self._pool.execute(_SQL["drop_terms_of_forgotten"])

@@ -27,5 +27,4 @@ ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
 UPDATE people.patients SET search_terms = $2, terms_of = $3 WHERE id = $1
 
 -- drop_terms_of_forgotten --
--- An ingress of the release before leaves the terms of a patient whom it forgets.
 UPDATE people.patients SET search_terms = NULL, terms_of = NULL WHERE profile IS NULL AND search_terms IS NOT NULL

@@ -1,7 +1,7 @@
 """The patient directory: profiles, each encrypted under its patient's own key."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +54,7 @@ class Patients:
         self._keys = keys
         self._language = language
         self._smtputf8 = smtputf8
-        self._known: Coalesced[UUID, bytes] = Coalesced(self._fetch_data_keys)
+        self._known: Coalesced[UUID, bytes] = Coalesced(self.wrapped_keys)
 
     async def register(self, email: str) -> UUID:
         """The id of the patient with this mail address, who is registered if there is none.
@@ -102,9 +102,13 @@ class Patients:
         wrapped = await self._known.get(patient_id)
         return None if wrapped is None else self._keys.unwrap(patient_id, wrapped)
 
-    async def wrapped_keys(self, patient_ids: Iterable[UUID]) -> dict[UUID, bytes]:
+    async def wrapped_keys(self, patient_ids: Collection[UUID]) -> dict[UUID, bytes]:
         """The wrapped data keys of these patients, without those who are unknown or forgotten."""
-        return await self._fetch_data_keys(list(patient_ids))
+        rows = await self._pool.fetch(
+            "SELECT id, data_key FROM people.patients WHERE id = ANY($1) AND data_key IS NOT NULL",
+            patient_ids,
+        )
+        return {row["id"]: row["data_key"] for row in rows}
 
     async def is_known(self, patient_id: UUID) -> bool:
         """True if the patient exists and was not forgotten."""
@@ -224,13 +228,6 @@ class Patients:
 
     def _address_index(self, email: str, epoch: int) -> bytes:
         return self._keys.address_index(mail_address.comparable(email), epoch)
-
-    async def _fetch_data_keys(self, patient_ids: list[UUID]) -> dict[UUID, bytes]:
-        rows = await self._pool.fetch(
-            "SELECT id, data_key FROM people.patients WHERE id = ANY($1) AND data_key IS NOT NULL",
-            patient_ids,
-        )
-        return {row["id"]: row["data_key"] for row in rows}
 
     def _opened(self, row: asyncpg.Record | None) -> Registered | None:
         return None if row is None else opened(self._keys, row)

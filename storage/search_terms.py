@@ -49,10 +49,8 @@ class Sought:
             return False
         if self.name is None:
             return True
-        wanted, known = (
-            _words(self.name),
-            [spelling for word in _words(profile.name) for spelling in _spellings(word)],
-        )
+        wanted = _words(self.name)
+        known = [spelling for word in _words(profile.name) for spelling in _spellings(word)]
         return bool(wanted) and all(any(_begins(word, spelling) for spelling in known) for word in wanted)
 
 

@@ -17,7 +17,7 @@ from contracts.events import (
     OutcomeRecorded,
 )
 from contracts.refusals import Refusal
-from scheduling.state import Appointment, Book, Status
+from scheduling.state import Book, Status
 from storage.rows import EventRow
 
 
@@ -73,15 +73,9 @@ def blocked_by(book: Book, command: list[Recorded]) -> str | None:
         match fact:
             case AppointmentBooked():
                 ready = fact.appointment_id not in book.appointments
-            case AppointmentFact():
+            case AppointmentFact() | OutcomeRecorded():
                 found = book.appointments.get(fact.appointment_id)
-                ready = found is not None and _state(found) == (fact.version - 1, Status.BOOKED)
-            case OutcomeRecorded():
-                found = book.appointments.get(fact.appointment_id)
-                before = (fact.version - 1, fact.previous_status or "")
-                if fact.previous_status is None:  # of an earlier release
-                    before = (fact.version, Status.BOOKED)
-                ready = found is not None and _state(found) == before
+                ready = found is not None and (found.version, found.status) == _before(fact)
             case _:
                 continue
         if not ready:
@@ -92,8 +86,13 @@ def blocked_by(book: Book, command: list[Recorded]) -> str | None:
     return None
 
 
-def _state(appointment: Appointment) -> tuple[int, str]:
-    return appointment.version, appointment.status
+def _before(fact: AppointmentFact | OutcomeRecorded) -> tuple[int, str]:
+    """The version and the status of the appointment that the event changed."""
+    if isinstance(fact, AppointmentFact):
+        return fact.version - 1, Status.BOOKED
+    if fact.previous_status is None:  # of an earlier release
+        return fact.version, Status.BOOKED
+    return fact.version - 1, fact.previous_status
 
 
 def apply(batch: DecisionBatch, command: list[Recorded]) -> None:

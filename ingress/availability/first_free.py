@@ -16,8 +16,8 @@ from infra.jobs import all_of
 from ingress.availability import cache as availability_cache
 from ingress.availability.cache import AvailabilityCache
 from ingress.availability.routes import SlotView
-from ingress.doctors.reads import FIRST_KEY, DoctorView
-from ingress.http.parameters import PAGE_SIZE_MAX, Cursor, cursor_after, key_before
+from ingress.doctors.reads import DoctorView, after_doctor, doctor_before
+from ingress.http.parameters import PAGE_SIZE_MAX, Cursor
 from ingress.http.problems import Code as ProblemCode
 from ingress.http.strict_json import StrictRoute
 from ingress.http.views import View
@@ -73,13 +73,13 @@ async def list_first_free(
     With more doctors than fit on a page, pages go by name, and each is in the order of its slots.
     """
     app = resources(request)
-    name, id_ = FIRST_KEY if cursor is None else key_before(cursor, 2)
+    name, id_ = doctor_before(cursor)
     wanted_specialty = unicodedata.normalize("NFC", specialty) if specialty else None
     rows = await app.pool.fetch(
         availability_cache.SQL["active"], wanted_specialty, doctor_id, visit_type, name, id_, limit + 1
     )
     doctors = [doctor_from_row(row) for row in rows[:limit]]
-    next_cursor = cursor_after([doctors[-1].name, str(doctors[-1].id)]) if len(rows) > limit else None
+    next_cursor = after_doctor(doctors[-1]) if len(rows) > limit else None
     earliest = max(after, clock.now()) if after else clock.now()
     budget = budget_of(request)
     items = await all_of(

@@ -31,8 +31,8 @@ from ingress.http.parameters import (
     Limit,
     PathId,
     To,
+    after_time_and_id,
     bound,
-    cursor_after,
     time_and_id_before,
 )
 from ingress.http.problems import Code as ProblemCode
@@ -105,7 +105,7 @@ async def list_appointments(
         *values,
     )
     has_more, rows = len(rows) > limit, rows[:limit]
-    next_cursor = cursor_after([rows[-1]["starts_at"].isoformat(), str(rows[-1]["id"])]) if has_more else None
+    next_cursor = after_time_and_id(rows[-1]["starts_at"], rows[-1]["id"]) if has_more else None
     if patient_id is None:
         app.security.offer_book_read(
             request,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,18 +21,12 @@ from ingress.availability.routes import SlotView
 from ingress.booking.reasons import Reasons
 from ingress.calendar.views import CalendarAppointment, TimeOffView
 from ingress.http.views import View
-from ingress.request_limits.middleware import budget_of
-from ingress.request_limits.turns import grouped
+from ingress.request_limits.steps import in_steps
 from ingress.resources import resources
 from scheduling.opening_hours import Interval, days, openings, whole_day, without
 from scheduling.slots import within_hours
 from scheduling.state import Appointment, Book, Doctor, Status
 from storage.rows import appointment_from_row
-
-# So many appointments, times off and days take about a millisecond.
-ITEMS_PER_STEP = 20
-
-T = TypeVar("T")
 
 SQL = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -106,11 +100,6 @@ async def compute_calendars(
     app = resources(request)
     reasons = await Reasons.of(app, chain.from_iterable(calendar.appointments for calendar in calendars))
     return await in_steps(request, _compute_all(calendars, reasons, named=named))
-
-
-async def in_steps(request: Request, items: Generator[None, None, T]) -> T:
-    """The result of a computation that yields after each item. It is paid for by who asked."""
-    return await resources(request).turns.take(grouped(items, ITEMS_PER_STEP), budget_of(request))
 
 
 def is_outside_hours(doctor: Doctor, appointment: Appointment) -> bool:

@@ -16,7 +16,7 @@ from contracts.refusals import Refusal
 from infra import clock
 from ingress.booking.reasons import Reasons
 from ingress.booking.views import AppointmentView
-from ingress.calendar.calendars import SQL, in_steps, is_outside_hours, snapshot
+from ingress.calendar.calendars import SQL, is_outside_hours, snapshot
 from ingress.calendar.views import Preview, PreviewedAppointment, SchedulePreview, TimeOffPreview
 from ingress.commands.submit import CommandIdentity
 from ingress.doctors.reads import find_doctor
@@ -27,6 +27,7 @@ from ingress.http.parameters import PathId
 from ingress.http.problems import Code
 from ingress.http.views import answer
 from ingress.openapi.responses import BODY_PROBLEMS, answers
+from ingress.request_limits.steps import all_in_steps, in_steps
 from ingress.resources import resources
 from scheduling.decide import decide
 from scheduling.evolve import evolve
@@ -92,7 +93,9 @@ async def preview_time_off(request: Request, caller: Staff, doctor_id: PathId, b
     if conflicts and body.cancel_conflicting:
         decision = []
     conflicting = [row for row in rows if row["id"] in conflicts][:ITEMS_MAX]
-    items = await in_steps(request, _shown(conflicting, await Reasons.of(resources(request), conflicting)))
+    reasons = await Reasons.of(resources(request), conflicting)
+    opened = map(reasons.opened, conflicting)
+    items = await all_in_steps(request, map(AppointmentView.model_validate, opened))
     shown = TimeOffPreview(items=items, total=len(conflicts), refusal=_refusal(decision))
     return _recorded(request, caller, "time_off_preview", doctor, shown)
 
@@ -130,14 +133,6 @@ def _book(doctor: Doctor, rows: Sequence[asyncpg.Record]) -> Generator[None, Non
         book.put(appointment_from_row(row))
         yield
     return book
-
-
-def _shown(rows: Sequence[asyncpg.Record], reasons: Reasons) -> Generator[None, None, list[AppointmentView]]:
-    items = []
-    for row in rows:
-        items.append(AppointmentView.model_validate(reasons.opened(row)))
-        yield
-    return items
 
 
 def _never_sent(caller: Actor) -> CommandIdentity:

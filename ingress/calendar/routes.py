@@ -17,10 +17,10 @@ from ingress.availability.days import MARGIN
 from ingress.availability.routes import DAYS_MAX, check_period
 from ingress.calendar.calendars import SQL, compute_calendars, read_calendars, snapshot
 from ingress.calendar.views import CalendarList, CalendarView
-from ingress.doctors.reads import FIRST_KEY, find_doctor
+from ingress.doctors.reads import after_doctor, doctor_before, find_doctor
 from ingress.event_stream.feed import read_end
 from ingress.http.auth import AuthenticatedRoute, Staff
-from ingress.http.parameters import Cursor, PathId, bad_cursor, cursor_after, key_before
+from ingress.http.parameters import Cursor, PathId, bad_cursor
 from ingress.http.problems import ERRORS_MAX, Code, Problem
 from ingress.openapi.responses import answers
 from ingress.resources import resources
@@ -150,11 +150,9 @@ async def _page(
     connection: Connection, first: date, last: date, cursor: str | None
 ) -> tuple[list[Doctor], str | None]:
     """Doctors who may have to be shown, and the cursor of the next page."""
-    name, id_ = FIRST_KEY if cursor is None else key_before(cursor, 2)
+    name, id_ = doctor_before(cursor)
     starts = datetime.combine(first, time.min, UTC) - MARGIN
     ends = datetime.combine(last, time.max, UTC) + MARGIN
     rows = await connection.fetch(SQL["page"], name, id_, starts, ends, DOCTORS_MAX + 1)
     doctors = [doctor_from_row(row) for row in rows[:DOCTORS_MAX]]
-    if len(rows) <= DOCTORS_MAX:
-        return doctors, None
-    return doctors, cursor_after([doctors[-1].name, str(doctors[-1].id)])
+    return doctors, after_doctor(doctors[-1]) if len(rows) > DOCTORS_MAX else None

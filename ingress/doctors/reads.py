@@ -66,12 +66,13 @@ async def list_doctors(
     limit: Limit = PAGE_SIZE,
 ) -> Response:
     """Sorted by name."""
-    name, id_ = FIRST_KEY if cursor is None else key_before(cursor, 2)
+    name, id_ = doctor_before(cursor)
     asked = unicodedata.normalize("NFC", specialty) if specialty else None
     rows = await resources(request).pool.fetch(_SQL["page"], name, id_, asked, limit + 1)
-    doctors = [DoctorView.model_validate(doctor_from_row(row)) for row in rows[:limit]]
-    last = doctors[-1] if len(rows) > limit else None
-    return answer(DoctorList(items=doctors, next_cursor=last and cursor_after([last.name, str(last.id)])))
+    found = [doctor_from_row(row) for row in rows[:limit]]
+    next_cursor = after_doctor(found[-1]) if len(rows) > limit else None
+    items = [DoctorView.model_validate(doctor) for doctor in found]
+    return answer(DoctorList(items=items, next_cursor=next_cursor))
 
 
 @router.get(
@@ -96,6 +97,20 @@ async def get_schedule(request: Request, doctor_id: PathId) -> Response:
     """In the doctor's local time."""
     doctor = await find_doctor(resources(request), doctor_id)
     return answer(ScheduleView(doctor_id=doctor.id, time_zone=doctor.time_zone, hours=doctor.hours))
+
+
+def doctor_before(cursor: str | None) -> list[str]:
+    """The name and the id of the last doctor seen in a list by name.
+
+    Raises:
+        Problem: 422, the cursor is not one of such a list.
+    """
+    return list(FIRST_KEY) if cursor is None else key_before(cursor, 2)
+
+
+def after_doctor(doctor: Doctor) -> str:
+    """The cursor of what comes after a doctor in a list by name."""
+    return cursor_after([doctor.name, str(doctor.id)])
 
 
 async def find_doctor(app: Resources, doctor_id: UUID, connection: Connection | None = None) -> Doctor:

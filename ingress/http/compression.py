@@ -1,12 +1,13 @@
-"""Compresses answers for clients that accept it (RFC 9110, section 8.4.1.3)."""
+"""Long answers are compressed for clients that accept it, and entity tags know of it (RFC 9110)."""
+
+from collections.abc import Collection
 
 from fastapi import Request, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipResponder, IdentityResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingress.http.parameters import GZIP_TAG_END, best_encoding, has_tag
-
+GZIP_TAG_END = '-gzip"'
 # A shorter answer fits into one packet anyway.
 BYTES_MIN = 1_000
 # Half of the time of level 6, for some bytes more.
@@ -49,6 +50,26 @@ def tagged(request: Request, content: bytes, etag: str, cache_control: str, medi
     if has_tag(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type=media_type)
+
+
+def has_tag(if_none_match: str, etag: str) -> bool:
+    """True if the client has this version (RFC 9110, section 13.1.2: weak comparison), compressed or not."""
+    tags = {_of_content(tag.strip().removeprefix("W/")) for tag in if_none_match.split(",")}
+    return _of_content(etag) in tags or "*" in tags
+
+
+def _of_content(etag: str) -> str:
+    return etag.removesuffix(GZIP_TAG_END) + '"' if etag.endswith(GZIP_TAG_END) else etag
+
+
+def best_encoding(accepted: str, offered: Collection[str]) -> str:
+    """The smallest of the encodings that `Accept-Encoding` names (RFC 9110, section 12.5.3)."""
+    names = set()
+    for part in accepted.split(","):
+        name, _, weight = part.partition(";")
+        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
+            names.add(name.strip().lower())
+    return next((name for name in ("br", "gzip") if name in names and name in offered), "identity")
 
 
 def _accepts_gzip(headers: Headers) -> bool:

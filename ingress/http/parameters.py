@@ -1,9 +1,9 @@
-"""Parameters that many operations have: ids in paths, periods, cursors of lists, entity tags."""
+"""Parameters that many operations have: ids in paths, periods, cursors of lists."""
 
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -18,7 +18,6 @@ from ingress.http.problems import Problem, invalid, not_found
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 CURSOR_CHARACTERS_MAX = 2_000
-GZIP_TAG_END = '-gzip"'
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ID: TypeAdapter[UUID] = TypeAdapter(Id)
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -90,6 +89,11 @@ def key_before(cursor: str, parts: int) -> list[str]:
     return key
 
 
+def after_time_and_id(instant: datetime, id_: UUID) -> str:
+    """The cursor of what comes after an item in a list by time."""
+    return cursor_after([instant.isoformat(), str(id_)])
+
+
 def time_and_id_before(cursor: str | None) -> tuple[datetime, UUID] | None:
     """The key of the last item seen in a list by time; None for the first page.
 
@@ -113,23 +117,3 @@ def _is_text(part: object) -> bool:
 def bad_cursor() -> Problem:
     """The problem with a cursor that is not one of this list."""
     return invalid("/cursor", "bad_cursor", "Invalid cursor.")
-
-
-def has_tag(if_none_match: str, etag: str) -> bool:
-    """True if the client has this version (RFC 9110, section 13.1.2: weak comparison), compressed or not."""
-    tags = {_of_content(tag.strip().removeprefix("W/")) for tag in if_none_match.split(",")}
-    return _of_content(etag) in tags or "*" in tags
-
-
-def _of_content(etag: str) -> str:
-    return etag.removesuffix(GZIP_TAG_END) + '"' if etag.endswith(GZIP_TAG_END) else etag
-
-
-def best_encoding(accepted: str, offered: Collection[str]) -> str:
-    """The smallest of the encodings that `Accept-Encoding` names (RFC 9110, section 12.5.3)."""
-    names = set()
-    for part in accepted.split(","):
-        name, _, weight = part.partition(";")
-        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
-            names.add(name.strip().lower())
-    return next((name for name in ("br", "gzip") if name in names and name in offered), "identity")

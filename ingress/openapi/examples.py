@@ -24,7 +24,7 @@ from ingress.doctors.routes import RegisterBody, ScheduleBody, UpdateBody
 from ingress.doctors.time_off import TimeOffBody
 from ingress.openapi import patient_examples
 from ingress.openapi.calendar_examples import calendar_examples
-from ingress.openapi.login_examples import LOGIN, SOME_ID, example
+from ingress.openapi.login_examples import LOGIN, SOME_ID, example, page
 from ingress.openapi.staff_examples import STAFF
 from ingress.pages.clinic import ClinicView
 
@@ -158,13 +158,13 @@ def bodies(monday: date, zone: ZoneInfo) -> dict[str, Json]:
         TimeOffBody: example(time_off | {"note": "Conference"}),
         CommandResource: _commands(at(-7, 9)),
         AppointmentView: example(booked),
-        AppointmentList: _page(booked),
-        HistoryList: _page(history),
+        AppointmentList: page(booked),
+        HistoryList: page(history),
         DoctorView: example(DOCTOR),
-        DoctorList: _page(DOCTOR),
+        DoctorList: page(DOCTOR),
         ScheduleView: example({"doctor_id": DOCTOR_ID, "time_zone": zone.key, "hours": HOURS}),
         AvailabilityView: example(availability),
-        FirstFreeList: _page({"doctor": DOCTOR, "visit_type": "checkup", "slots": [slot]}),
+        FirstFreeList: page({"doctor": DOCTOR, "visit_type": "checkup", "slots": [slot]}),
         ClinicView: example(CLINIC),
         **calendar_examples(booked, slot, time_off, zone),
         CalendarLinkView: example({"made_at": at(-7, 9)}),
@@ -195,7 +195,3 @@ def _commands(submitted_at: str) -> Json:
         "confirmed": {"value": decided | {"state": "confirmed"}},
         "refused": {"value": decided | {"state": "refused", "refusal": refusal}},
     }
-
-
-def _page(item: Json) -> Json:
-    return example({"items": [item], "next_cursor": None})

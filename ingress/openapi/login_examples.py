@@ -101,6 +101,11 @@ def example(value: Json) -> Json:
     return {"example": {"value": value}}
 
 
+def page(item: Json) -> Json:
+    """The only example of a list: a page of one item."""
+    return example({"items": [item], "next_cursor": None})
+
+
 LOGIN: dict[type[BaseModel], Json] = {
     ChallengeBody: example({"email": "new.patient@example.com"}),
     ChallengeView: example({"challenge_id": SOME_ID, "expires_at": "2026-11-25T09:10:00+01:00"}),
@@ -121,13 +126,13 @@ LOGIN: dict[type[BaseModel], Json] = {
     PasskeyBody: example(NEW_PASSKEY),
     PasskeyOptionsView: example(PASSKEY_OPTIONS),
     PasskeyView: example(PASSKEY),
-    PasskeyList: example({"items": [PASSKEY], "next_cursor": None}),
+    PasskeyList: page(PASSKEY),
     EmailBody: example({"email": "new.address@example.com"}),
     PhoneBody: example({"phone": "+4915112345678"}),
     ConfirmBody: example({"challenge_id": SOME_ID, "code": "12345678"}),
     RefreshBody: example({"refresh_token": REFRESH_TOKEN}),
     TokensView: example(TOKENS),
-    SessionList: example({"items": [SESSION], "next_cursor": None}),
+    SessionList: page(SESSION),
     PublicKeySet: example({"keys": [PUBLIC_KEY]}),
 }
 """By model, as in `ingress.openapi.examples.bodies`."""

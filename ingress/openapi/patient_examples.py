@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ingress.openapi.login_examples import PASSKEY, SOME_ID, example
+from ingress.openapi.login_examples import PASSKEY, SOME_ID, example, page
 from ingress.openapi.staff_examples import NOTE
 from ingress.patients.export import MyDataView
 from ingress.patients.profile import (
@@ -67,7 +67,7 @@ def patient_examples(booked: Json, booking: Json) -> dict[type[BaseModel], Json]
             "no more reminders": {"value": {"reminders": False}},
         },
         PatientView: example(PATIENT),
-        PatientList: example({"items": [PATIENT], "next_cursor": None}),
+        PatientList: page(PATIENT),
         MyDataView: example(
             {
                 "exported_at": at,

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ingress.analytics.routes import LeadTimeView, OutcomesView, UtilisationView
-from ingress.openapi.login_examples import SOME_ID, Json, example
+from ingress.openapi.login_examples import SOME_ID, Json, example, page
 from ingress.patients.notes import NoteBody, NoteList, NoteView
 
 NOTE = {
@@ -27,7 +27,7 @@ def _figures(**counted: Any) -> Json:
 STAFF: dict[type[BaseModel], Json] = {
     NoteBody: example({"text": NOTE["text"]}),
     NoteView: example(NOTE),
-    NoteList: example({"items": [NOTE], "next_cursor": None}),
+    NoteList: page(NOTE),
     UtilisationView: _figures(open_minutes=9_600, booked_minutes=7_440, utilisation=0.775),
     OutcomesView: _figures(
         booked=3,

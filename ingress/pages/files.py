@@ -12,7 +12,7 @@ import cramjam
 from fastapi import Request, Response
 from jinja2 import Environment, StrictUndefined
 
-from ingress.http.parameters import best_encoding, has_tag
+from ingress.http.compression import BYTES_MIN, best_encoding, has_tag
 from ingress.pages.clinic import ClinicView
 from ingress.pages.colours import stylesheet
 from ingress.pages.installed import icon, manifest
@@ -28,8 +28,6 @@ MEDIA_TYPES = {
 }
 STYLESHEET = re.compile(r'<link rel="stylesheet"[^>]* href="([^"]+)"')
 COMPRESSIBLE = (".html", ".css", ".js", ".svg", ".webmanifest")
-# A shorter file fits into one packet anyway.
-COMPRESSED_BYTES_MIN = 1_000
 BROTLI_LEVEL = 11
 FOR_EVER = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
@@ -60,7 +58,7 @@ class PageFile:
     def make(cls, content: bytes, suffix: str, cache_control: str) -> "PageFile":
         """The file, compressed where that pays."""
         contents = {"identity": content}
-        if suffix in COMPRESSIBLE and len(content) >= COMPRESSED_BYTES_MIN:
+        if suffix in COMPRESSIBLE and len(content) >= BYTES_MIN:
             contents["br"] = bytes(cramjam.brotli.compress(content, level=BROTLI_LEVEL))
             contents["gzip"] = gzip.compress(content, mtime=0)
         digest = hashlib.sha256(content).hexdigest()[:32]

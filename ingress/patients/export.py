@@ -1,7 +1,7 @@
 """`GET /v1/me/export`: all that is kept about a patient, and who saw it (GDPR, articles 15 and 20)."""
 
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,15 +27,12 @@ from ingress.openapi.responses import answers
 from ingress.patients.notes import NoteView
 from ingress.patients.profile import PatientView
 from ingress.patients.routes import found
-from ingress.request_limits.middleware import budget_of
-from ingress.request_limits.turns import grouped
+from ingress.request_limits.steps import all_in_steps
 from ingress.resources import Resources, resources
 from storage.login.calendar_links import Owner, OwnerKind
 
 FILE_NAME = "my-data.json"
 ROWS_AT_ONCE = 500
-# So many take about a millisecond.
-VIEWS_PER_STEP = 20
 
 Shown = Callable[[Resources, Sequence[asyncpg.Record]], Awaitable[Iterator[View]]]
 
@@ -138,38 +135,23 @@ async def export_me(request: Request, caller: OnlyPatient) -> Response:
         calendar_link_made_at=await app.calendar_links.made_at(Owner(OwnerKind.PATIENT, caller.id)),
         passkeys=[PasskeyView.model_validate(passkey) for passkey in await app.passkeys.of(caller)],
     )
-    lists = {
-        "appointments": await _listed(request, caller, "appointments", _appointments),
-        "notifications": await _listed(request, caller, "notifications", _notifications),
-        "notes": await _listed(request, caller, "notes", _notes),
-        "own_entries": await _listed(request, caller, "own_entries", _own_entries),
-        "seen_by_staff": await _listed(request, caller, "seen_by_staff", _seen),
-    }
-    head = account.model_dump_json(context=ZoneInfo(app.settings.time_zone)).encode()
-    body = (
-        head[:-1] + b"".join(b',"%b":[%b]' % (name.encode(), items) for name, items in lists.items()) + b"}"
-    )
+    parts = [account.model_dump_json(context=ZoneInfo(app.settings.time_zone)).encode()[:-1]]
+    for name, shown in LISTS.items():
+        parts.append(b',"%b":[%b]' % (name.encode(), await _listed(request, caller, name, shown)))
+    body = b"".join(parts) + b"}"
     headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
     return Response(body, headers=headers, media_type="application/json")
 
 
 async def _listed(request: Request, caller: Actor, query: str, shown: Shown) -> bytes:
     """The items of a list as JSON, made in steps that others take turns with."""
-    app, budget, parts = resources(request), budget_of(request), []
+    app, parts = resources(request), []
     zone = ZoneInfo(app.settings.time_zone)
     rows = await app.pool.fetch(_SQL[query], caller.id)
     for first in range(0, len(rows), ROWS_AT_ONCE):
         views = await shown(app, rows[first : first + ROWS_AT_ONCE])
-        parts += await app.turns.take(grouped(_made(views, zone), VIEWS_PER_STEP), budget)
+        parts += await all_in_steps(request, (view.model_dump_json(context=zone).encode() for view in views))
     return b",".join(parts)
-
-
-def _made(views: Iterator[View], zone: ZoneInfo) -> Generator[None, None, list[bytes]]:
-    made = []
-    for view in views:
-        made.append(view.model_dump_json(context=zone).encode())
-        yield
-    return made
 
 
 async def _appointments(app: Resources, rows: Sequence[asyncpg.Record]) -> Iterator[View]:
@@ -209,3 +191,13 @@ async def _seen(app: Resources, rows: Sequence[asyncpg.Record]) -> Iterator[View
         SeenView(at=row["occurred_at"], action=row["action"], view=row["view"], staff_id=row["actor_id"])
         for row in rows
     )
+
+
+LISTS: Mapping[str, Shown] = {
+    "appointments": _appointments,
+    "notifications": _notifications,
+    "notes": _notes,
+    "own_entries": _own_entries,
+    "seen_by_staff": _seen,
+}
+"""The lists of `MyDataView`, by the name of the query and of the field."""

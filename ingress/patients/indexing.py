@@ -17,12 +17,12 @@ _log = structlog.get_logger(__name__)
 async def index_patients(finder: PatientFinder) -> None:
     """Until cancelled; any number of ingresses may run it."""
     while True:
-        count = 0
         try:
-            count = await finder.index(BATCH)
+            await finder.drop_terms_of_forgotten()
+            while await finder.index(BATCH) == BATCH:
+                pass
         except Exception as error:
             if not (is_outage(error) or isinstance(error, (*CONFLICTS, MisconfiguredError))):
                 raise
             _log.warning("patients cannot be found by search terms yet", error=repr(error))
-        if count < BATCH:
-            await asyncio.sleep(INTERVAL_S)
+        await asyncio.sleep(INTERVAL_S)

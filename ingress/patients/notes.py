@@ -12,7 +12,7 @@ from infra import clock
 from ingress.audit.security_log import event_context
 from ingress.commands.submit import id_of_command, idempotency_key, key_reused
 from ingress.http.auth import AuthenticatedRoute, Staff
-from ingress.http.parameters import PAGE_SIZE, Cursor, Limit, PathId, cursor_after, time_and_id_before
+from ingress.http.parameters import PAGE_SIZE, Cursor, Limit, PathId, after_time_and_id, time_and_id_before
 from ingress.http.problems import Code, not_found
 from ingress.http.views import View, ZonedInstant, answer
 from ingress.openapi.responses import BODY_PROBLEMS, IDEMPOTENCY_KEY, REPLAYED, answers
@@ -109,7 +109,7 @@ async def list_notes(
     await app.security.record(PatientRead(**event_context(request, caller), patient_id=patient_id))
     notes = await app.notes.of(patient_id, limit + 1, before)
     has_more, notes = len(notes) > limit, notes[:limit]
-    next_cursor = cursor_after([notes[-1].written_at.isoformat(), str(notes[-1].id)]) if has_more else None
+    next_cursor = after_time_and_id(notes[-1].written_at, notes[-1].id) if has_more else None
     page = NoteList(items=[NoteView.model_validate(note) for note in notes], next_cursor=next_cursor)
     return answer(page, ZoneInfo(app.settings.time_zone))
 

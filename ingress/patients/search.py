@@ -1,7 +1,8 @@
 """Searches in the patient directory, for staff. Each is one event in the security log, before the answer."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,14 +25,10 @@ from ingress.patients.profile import (
     PatientView,
     SearchedEmail,
 )
-from ingress.request_limits.middleware import budget_of
-from ingress.request_limits.turns import grouped
+from ingress.request_limits.steps import all_in_steps
 from ingress.resources import resources
 from storage.patient_finder import NOBODY
 from storage.patients import Registered
-
-# So many take about a millisecond.
-PROFILES_PER_STEP = 20
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
 
@@ -56,15 +53,10 @@ async def search_patients(request: Request, caller: Staff, body: PatientSearch) 
         known = await app.patients.find_by_address(sought.email)
         found = [] if known is None or not sought.matches(known.profile) else [known]
         return await _recorded_list(request, caller, by, found)
-    budget = budget_of(request)
-
-    async def take(steps: Generator[None, None, list[Registered]]) -> list[Registered]:
-        return await app.turns.take(grouped(steps, PROFILES_PER_STEP), budget)
-
+    take = partial(all_in_steps, request)
     found, last = await app.patient_finder.find(sought, SEARCH_LIMIT, after, take)
-    return await _recorded_list(
-        request, caller, by, found, None if last is None else cursor_after([str(last)])
-    )
+    next_cursor = None if last is None else cursor_after([str(last)])
+    return await _recorded_list(request, caller, by, found, next_cursor)
 
 
 @router.post(

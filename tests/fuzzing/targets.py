@@ -27,7 +27,8 @@ from ingress.commands.submit import command_id_of, wait_s
 from ingress.doctors.routes import RegisterBody, ScheduleBody, UpdateBody
 from ingress.doctors.time_off import TimeOffBody
 from ingress.event_stream.feed import StreamPosition
-from ingress.http.parameters import best_encoding, cursor_after, has_tag, key_before
+from ingress.http.compression import best_encoding, has_tag
+from ingress.http.parameters import cursor_after, key_before
 from ingress.http.problems import Problem
 from ingress.http.strict_json import StrictRequest
 from ingress.login.bodies import Proof

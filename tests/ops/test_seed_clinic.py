@@ -7,12 +7,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from infra.keys import Keys
 from ops.seed.clinic import seed_clinic
 from ops.seed.quarter import Quarter
 from ops.tokens import staff_token
-from storage.patient_finder import PatientFinder
-from storage.search_terms import Sought
 from tests.clinic import Clinic
 
 SMALL = Quarter(doctors_count=3, patients_count=150, weeks=2)
@@ -53,9 +50,8 @@ async def test_an_interrupted_run_is_continued_and_its_commands_are_those_of_req
         r"\(\d+ new at [\d,]+ a second\)",
         said[0],
     ), said[0]
-    finder = PatientFinder(clinic.postgres, Keys.load(clinic.settings))
-    found, _ = await finder.find(Sought(name="Hanna Weiss"), SMALL.patients_count)
-    assert {patient.profile.name for patient in found} == {"Hanna Weiss"}
+    found = await clinic.http.post("/v1/patients/search", headers=clinic.staff, json={"name": "Hanna Weiss"})
+    assert {patient["name"] for patient in found.json()["items"]} == {"Hanna Weiss"}
     rows = await book.fetch("SELECT status, count(*) FROM booking.appointments GROUP BY status")
     cancelled = sum(visit.cancelled for visit in SMALL.visits)
     assert {row["status"]: row["count"] for row in rows} == {

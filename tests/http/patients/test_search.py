@@ -176,7 +176,7 @@ class TestPatientsOfAnEarlierRelease:
             "UPDATE people.patients SET search_terms = '{1}', terms_of = '\\x01' WHERE id = $1", patient.id
         )
 
-        await PatientFinder(clinic.postgres, Keys.load(clinic.settings)).index(1)
+        await PatientFinder(clinic.postgres, Keys.load(clinic.settings)).drop_terms_of_forgotten()
 
         left = "SELECT count(*) FROM people.patients WHERE profile IS NULL AND search_terms IS NOT NULL"
         assert await clinic.postgres.fetchval(left) == 0

@@ -5,7 +5,7 @@ import pytest
 
 from contracts.commands import Actor, ActorKind
 from infra import clock
-from ingress.calendar.calendars import ITEMS_PER_STEP
+from ingress.request_limits.steps import ITEMS_PER_STEP
 from ingress.request_limits.turns import STEP_UNITS
 from tests.clinic import Clinic
 from tests.http.asking import booked, problem

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingress.http.parameters import best_encoding
+from ingress.http.compression import best_encoding
 from ingress.pages.clinic import ClinicView
 from ingress.pages.colours import DARKEST, LIGHTEST, contrast, readable, stylesheet
 from ingress.pages.files import BUILT, PageFile, Pages
