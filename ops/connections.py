@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from contracts.topics import Topic
 from infra.errors import MisconfiguredError, TransientError
 from infra.kafka.reader import start_consumer
-from infra.postgres import CONFLICTS, OUTAGES, open_pool
+from infra.postgres import CONFLICTS, OUTAGES, is_outage, open_pool
 from infra.settings import Settings
 
 CONNECTIONS_MAX = 4
@@ -38,7 +38,9 @@ async def readable_failures() -> AsyncIterator[None]:
         raise TransientError("Other transactions hold the rows: try again later.") from error
     except KafkaError as error:
         raise TransientError(f"Kafka does not answer: {error}") from error
-    except OUTAGES as error:
+    except (*OUTAGES, asyncpg.InterfaceError) as error:
+        if not is_outage(error):
+            raise
         raise TransientError(f"A server does not answer: {error or type(error).__name__}") from error
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         raise MisconfiguredError("The database has no schema yet: run `clinic migrate`.") from None

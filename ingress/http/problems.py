@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -162,7 +163,7 @@ def install(app: FastAPI) -> None:
         HTTPException: _http_exception,
         LogUnavailableError: _log_unavailable,
         TransientError: _store_unavailable,
-        **dict.fromkeys(OUTAGES, _outage),
+        **dict.fromkeys((*OUTAGES, asyncpg.InterfaceError), _outage),
         Exception: internal_error,
     }
     for kind, handler in handlers.items():
