@@ -41,6 +41,7 @@ class Report:
     ended: Counter[str] = field(default_factory=Counter)
     probed: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    tracebacks: list[str] = field(default_factory=list)
 
     @property
     def void_because(self) -> str | None:
@@ -73,6 +74,8 @@ class Report:
             lines.append(f"VOID: {self.void_because}")
         lines.append(f"{len(self.findings)} findings")
         lines += [f"  {finding.invariant}: {finding.text}" for finding in self.findings]
+        if self.findings:
+            lines += ["Tracebacks in the services' logs:", *self.tracebacks]
         return "\n".join(lines)
 
 
@@ -123,6 +126,7 @@ async def run(
         keep_for_later(keep, machine.history, topics)
     report.findings += machine.findings
     report.ended = machine.ended_by_themselves()
+    report.tracebacks = machine.tracebacks()
     report.findings += check(machine.history, topics)
     report.seconds = time.monotonic() - begun
     return report

@@ -19,6 +19,7 @@ from tests.faults.checker import Finding
 from tests.faults.machine.clock import JumpingClock
 from tests.faults.machine.servers import Servers, free_port
 from tests.faults.machine.source import python_from
+from tests.faults.monitors.logbook import tracebacks
 from tests.faults.monitors.mailbox import Mailbox
 from tests.faults.monitors.probes import Probes
 from tests.faults.monitors.recovery import Recoveries
@@ -139,6 +140,10 @@ class Machine:
         """Services that gave up, and how: nothing killed them, and the supervisor restarted them."""
         ends = (line.partition(";")[0] for line in self.said)
         return Counter(end for end in ends if "stopped with status" in end)
+
+    def tracebacks(self) -> list[str]:
+        """What the services' logs hold: the first of each kind."""
+        return list(tracebacks(self.directory / "logs").values())
 
     async def stop(self) -> None:
         """Stop all services in an orderly way."""

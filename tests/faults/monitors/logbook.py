@@ -67,6 +67,19 @@ class Log:
         return []
 
 
+def tracebacks(folder: Path) -> dict[str, str]:
+    """The tracebacks in the services' logs: the first of each kind, by its last line."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.log")):
+        for line in path.read_bytes().splitlines():
+            if b'"exception":' not in line:
+                continue
+            with contextlib.suppress(ValueError, AttributeError):  # a killed service's half line
+                text = json.loads(line).get("exception", "")
+                found.setdefault(text.rpartition("\n")[2], f"{path.stem}: {text}")
+    return found
+
+
 async def stopped_partitions(
     http: httpx.AsyncClient, url: str, metric: str = STOPPED
 ) -> set[tuple[str, int]]:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.faults.monitors.logbook import Log
+from tests.faults.monitors.logbook import Log, tracebacks
 
 
 def line(level: str, **said: object) -> str:
@@ -40,3 +40,16 @@ def test_a_line_is_about_the_partition_and_the_topic_that_it_names(tmp_path: Pat
     assert not with_topic.is_about("b", 1)
     assert not with_topic.is_about("a", 2)
     assert without.is_about("b", 1)
+
+
+def test_the_first_traceback_of_each_kind_is_found(tmp_path: Path) -> None:
+    broken = line("error", exception="Traceback of one request\nKeyError: 1")
+    again = line("error", exception="Traceback of another\nKeyError: 1")
+    other = line("error", exception="Traceback\nValueError")
+    (tmp_path / "ingress.log").write_text(line("info") + broken + again + other[:-9])
+    (tmp_path / "worker.log").write_text(again + other)
+
+    assert list(tracebacks(tmp_path).values()) == [
+        "ingress: Traceback of one request\nKeyError: 1",
+        "worker: Traceback\nValueError",
+    ]

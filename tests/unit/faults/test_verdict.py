@@ -55,8 +55,12 @@ def test_a_run_with_too_few_kinds_of_fault_is_void_however_often_they_occurred()
 
 def test_a_report_has_every_finding() -> None:
     report = a_run()
+    report.tracebacks = ["worker: Traceback\nKeyError: 1"]
+    assert str(report).endswith("0 findings")
+
     report.findings = [Finding("I2", "this"), Finding("I9", "that")]
-    assert str(report).endswith("2 findings\n  I2: this\n  I9: that")
+    assert "2 findings\n  I2: this\n  I9: that\n" in str(report)
+    assert str(report).endswith("worker: Traceback\nKeyError: 1")
 
 
 @pytest.mark.parametrize("seconds_max", [WORKER_S_MAX, KAFKA_S_MAX, POSTGRES_S_MAX, None])
