@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from contracts.commands import Actor, ActorKind
-from contracts.security import LoginFailed, LoginSucceeded, PatientRegistered
+from contracts.security import LoginFailed, LoginSucceeded, PatientRegistered, SessionEnded
 from infra import clock
 from infra.errors import LogUnavailableError
 from infra.tokens import LIFETIME, Role, issue_token
@@ -160,6 +160,9 @@ async def _record(
     except LogUnavailableError:
         # The client has no token of it, and nobody is logged in without a record.
         await app.sessions.end(began.session.id, "not_recorded")
+        # The login may be in the log after all: so that its end follows.
+        context = event_context(request, began.session.actor)
+        app.security.offer(SessionEnded(**context, family_id=began.session.id, reason="not_recorded"))
         raise
 
 
