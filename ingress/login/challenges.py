@@ -21,7 +21,7 @@ from contracts.challenges import Language, LoginChallenge, Secret, secret_key
 from contracts.cloudevents import challenge_headers, challenge_key
 from contracts.topics import LOGIN_CHALLENGES_TOPIC
 from infra import clock
-from infra.errors import TransientError
+from infra.errors import NotSentError, TransientError
 from infra.kafka.connection import topic_name
 from infra.kafka.producer import append
 from infra.keys import Keys
@@ -29,6 +29,7 @@ from infra.postgres import is_outage
 from infra.redis import REDIS_OUTAGES
 from infra.service import Service
 from infra.settings import Settings
+from ingress.login.limits import GiveBack
 
 CODE_DIGITS = 8
 VALID_FOR = timedelta(minutes=10)
@@ -86,9 +87,17 @@ class Challenges:
         self._try = redis.register_script(_TRY)
 
     async def begin(
-        self, email: str, language: Language, *, person_id: UUID | None = None, phone: str | None = None
+        self,
+        email: str,
+        language: Language,
+        give_back: GiveBack,
+        *,
+        person_id: UUID | None = None,
+        phone: str | None = None,
     ) -> LoginChallenge:
         """Have a code sent to the address, or to the phone number. `person_id`: not for a login, but theirs.
+
+        Calls `give_back` if nothing can have been sent.
 
         Raises:
             LogUnavailableError: the broker did not acknowledge it in time.
@@ -103,16 +112,21 @@ class Challenges:
         try:
             await self._redis.set(self._key(challenge.challenge_id), sealed, pxat=challenge.expires_at)
         except REDIS_OUTAGES as error:
+            await give_back()
             raise TransientError("Redis does not answer") from error
-        await append(
-            self._producer,
-            self._topic,
-            challenge.model_dump_json().encode(),
-            key=challenge_key(challenge),
-            headers=challenge_headers(challenge, clock.now()),
-            timeout_s=self._ack_timeout_s,
-            fail=self._service.fail,
-        )
+        try:
+            await append(
+                self._producer,
+                self._topic,
+                challenge.model_dump_json().encode(),
+                key=challenge_key(challenge),
+                headers=challenge_headers(challenge, clock.now()),
+                timeout_s=self._ack_timeout_s,
+                fail=self._service.fail,
+            )
+        except NotSentError:
+            await give_back()
+            raise
         return challenge
 
     @contextlib.asynccontextmanager

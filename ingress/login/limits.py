@@ -3,6 +3,8 @@
 No count ever closes an account: whoever fails on purpose would lock out its owner.
 """
 
+import contextlib
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import structlog
@@ -26,6 +28,9 @@ PASSKEY_CHALLENGES_PER_NETWORK_HOUR = RateLimitItemPerHour(1_000)
 PASSKEYS_PER_PERSON_HOUR = RateLimitItemPerHour(30)
 """Added: the person gets a mail about each."""
 
+GiveBack = Callable[[], Awaitable[None]]
+"""Takes back the count of a mail that cannot have been sent. Never raises."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -33,12 +38,14 @@ class LoginLimits:
     """Counts mails and failures over moving windows."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        self._windows = MovingWindowRateLimiter(rate_limit_storage(settings, redis, "login"))
+        self._redis = redis
+        self._storage = rate_limit_storage(settings, redis, "login")
+        self._windows = MovingWindowRateLimiter(self._storage)
         self._challenges = RateLimitItemPerHour(settings.login_challenges_per_network_hour)
         self._failures = RateLimitItemPerHour(settings.login_failures_per_network_hour)
         self._all_failures = RateLimitItemPerHour(settings.login_failures_alert_hour)
 
-    async def take_mail(self, network: Network, recipient: bytes) -> None:
+    async def take_mail(self, network: Network, recipient: bytes) -> GiveBack:
         """Count a mail to a recipient, by a keyed hash of the address, asked for by this network.
 
         Raises:
@@ -50,6 +57,15 @@ class LoginLimits:
         # The shorter first: what it refuses is no mail, and does not count for the day.
         await self._take(MAILS_PER_HOUR, "mails", address)
         await self._take(MAILS_PER_DAY, "mails", address)
+
+        async def give_back() -> None:
+            for item in (MAILS_PER_HOUR, MAILS_PER_DAY):
+                key = self._storage.bridge.prefixed_key(item.key_for("mails", address))
+                # The latest of the instants that are the moving window; each counts for one mail.
+                with contextlib.suppress(*REDIS_OUTAGES):
+                    await self._redis.lpop(key)
+
+        return give_back
 
     async def take_passkey_challenge(self, network: Network) -> None:
         """Count a challenge for a passkey. Raises as `take_mail`."""

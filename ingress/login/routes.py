@@ -67,8 +67,9 @@ async def begin_login(request: Request, body: ChallengeBody) -> Response:
     """A mail with a code of 8 digits, valid for 10 minutes and 5 tries, at most 3 an hour and 10 a day."""
     app = resources(request)
     check_writable(body.email, app.settings)
-    await app.login_limits.take_mail(Network.of(request), account_of(app, body.email))
-    challenge = await app.challenges.begin(body.email, body.language or _language(request, app))
+    give_back = await app.login_limits.take_mail(Network.of(request), account_of(app, body.email))
+    language = body.language or _language(request, app)
+    challenge = await app.challenges.begin(body.email, language, give_back)
     view = ChallengeView(challenge_id=challenge.challenge_id, expires_at=challenge.expires_at)
     return answer(view, ZoneInfo(app.settings.time_zone), 202, {"Cache-Control": "no-store"})
 

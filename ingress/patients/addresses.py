@@ -80,8 +80,7 @@ async def change_email(request: Request, caller: OnlyPatient, body: EmailBody) -
     app = resources(request)
     known = await found(app, caller.id)
     check_writable(body.email, app.settings)
-    await app.login_limits.take_mail(Network.of(request), account_of(app, body.email))
-    return await _begin(app, known, body.email, None)
+    return await _begin(request, known, account_of(app, body.email), body.email)
 
 
 @router.post(
@@ -98,8 +97,8 @@ async def change_phone(request: Request, caller: OnlyPatient, body: PhoneBody) -
     """
     app = resources(request)
     known = await found(app, caller.id)
-    await app.login_limits.take_mail(Network.of(request), app.keys.login_account(body.phone))
-    return await _begin(app, known, known.profile.email, body.phone)
+    recipient = app.keys.login_account(body.phone)
+    return await _begin(request, known, recipient, known.profile.email, body.phone)
 
 
 @router.post(
@@ -130,8 +129,12 @@ async def confirm_phone(request: Request, caller: OnlyPatient, login: Login, bod
     return await _confirm(request, login, body, ProfileField.PHONE)
 
 
-async def _begin(app: Resources, known: Registered, email: str, phone: str | None) -> Response:
-    challenge = await app.challenges.begin(email, known.profile.language, person_id=known.id, phone=phone)
+async def _begin(
+    request: Request, known: Registered, recipient: bytes, email: str, phone: str | None = None
+) -> Response:
+    app, language = resources(request), known.profile.language
+    give_back = await app.login_limits.take_mail(Network.of(request), recipient)
+    challenge = await app.challenges.begin(email, language, give_back, person_id=known.id, phone=phone)
     view = ChallengeView(challenge_id=challenge.challenge_id, expires_at=challenge.expires_at)
     return answer(view, ZoneInfo(app.settings.time_zone), 202)
 
