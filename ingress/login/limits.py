@@ -27,6 +27,8 @@ PASSKEY_CHALLENGES_PER_NETWORK_HOUR = RateLimitItemPerHour(1_000)
 """They cost a little memory for five minutes, and nobody a mail."""
 PASSKEYS_PER_PERSON_HOUR = RateLimitItemPerHour(30)
 """Added: the person gets a mail about each."""
+CALENDAR_LINKS_PER_PERSON_HOUR = RateLimitItemPerHour(30)
+"""Made: the same."""
 
 GiveBack = Callable[[], Awaitable[None]]
 """Takes back the count of a mail that cannot have been sent. Never raises."""
@@ -74,6 +76,10 @@ class LoginLimits:
     async def take_passkey(self, person_id: UUID) -> None:
         """Count a passkey that is about to be added. Raises as `take_mail`."""
         await self._take(PASSKEYS_PER_PERSON_HOUR, "passkeys added", str(person_id))
+
+    async def take_calendar_link(self, person_id: UUID) -> None:
+        """Count a calendar link that is about to be made. Raises as `take_mail`."""
+        await self._take(CALENDAR_LINKS_PER_PERSON_HOUR, "calendar links made", str(person_id))
 
     async def check_network(self, network: Network) -> None:
         """Refuse a network that has failed too often.
