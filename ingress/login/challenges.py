@@ -34,6 +34,8 @@ from ingress.login.limits import GiveBack
 CODE_DIGITS = 8
 VALID_FOR = timedelta(minutes=10)
 TRIES_MAX = 5
+# For so long a code that was used is known again, as a refresh token is.
+GRACE = timedelta(seconds=30)
 
 # Counts the try and reads the secret and its end in one step, so that no number of parallel guesses gets more
 # tries; the last one deletes the secret. A challenge that is unknown or over leaves no trace.
@@ -65,10 +67,14 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """The code was wrong, or the challenge is over. `email` is None for an unknown challenge."""
+    """The code was wrong, or the challenge is over. `email` is None for an unknown challenge.
+
+    `is_repeat`: it was right, and has just been used; an answer may have been lost, so it is no failure.
+    """
 
     tries_left: int
     email: str | None = None
+    is_repeat: bool = False
 
 
 class Challenges:
@@ -159,8 +165,11 @@ class Challenges:
     async def _compared(
         self, challenge_id: UUID, found: Any, code: str, person_id: UUID | None
     ) -> Proved | Wrong:
+        key = self._key(challenge_id)
         if found is None:
-            return Wrong(0)
+            used: Any = await self._redis.get(f"{key}:used")
+            kept = None if used is None else self._keys.open_challenge(challenge_id, used)
+            return Wrong(0, is_repeat=kept is not None and hmac.compare_digest(kept, code.encode()))
         tries, sealed, _ = found
         secret = Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
         assert secret.email is not None, "`begin` sets it"
@@ -168,9 +177,12 @@ class Challenges:
             return Wrong(0)
         if not hmac.compare_digest(secret.code.encode(), code.encode()):
             return Wrong(max(0, TRIES_MAX - tries), secret.email)
+        # Before it is deleted: whoever does not find it any more finds this.
+        used = self._keys.seal_challenge(challenge_id, code.encode())
+        await self._redis.set(f"{key}:used", used, ex=GRACE)
         # The last try has deleted it already: no other one can have found it since.
-        if not await self._redis.delete(self._key(challenge_id)) and tries < TRIES_MAX:
-            return Wrong(0, secret.email)
+        if not await self._redis.delete(key) and tries < TRIES_MAX:
+            return Wrong(0, secret.email, is_repeat=True)
         return Proved(secret.email, secret.language, secret.phone)
 
     def _key(self, challenge_id: UUID) -> str:
