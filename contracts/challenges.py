@@ -1,8 +1,8 @@
 """`auth.challenges.v1`: challenges, each of which asks for a code to be sent.
 
 The code is for a login, or proves that a new address or phone number is the patient's. Notices that one was
-changed, or that a passkey was added, have a `Secret` too, but are planned with the change: `storage.notices`.
-Only earlier releases sent them on this topic.
+changed, or that something by which an account can be used was added or removed, have a `Secret` too, but are
+planned with the change: `storage.notices`. Only earlier releases sent them on this topic.
 
 Neither the code nor the address is on the topic. A login starts in this order:
 
@@ -49,7 +49,7 @@ class Secret(Model):
     `email`, `name` and `language` are given where there is no `patient_id`. `person_id` is the patient who
     wants to be reached there from now on; None for a login. With `phone`, that is where the message goes if
     there is a gateway for text messages. With `undo`, a link's token, it is a notice to the former address;
-    with `passkey_added`, one that somebody can log in by one more passkey.
+    with one of the flags, one of what was done to the account.
     """
 
     code: str | None = Field(default=None, pattern=r"^[0-9]{4,12}$")
@@ -60,6 +60,8 @@ class Secret(Model):
     phone: str | None = None
     undo: str | None = None
     passkey_added: bool = False
+    passkey_removed: bool = False
+    calendar_link_made: bool = False
 
 
 def secret_key(namespace: str, challenge_id: UUID) -> str:

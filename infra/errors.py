@@ -20,6 +20,10 @@ class LogUnavailableError(TransientError):
     """The broker did not acknowledge a record in time. It may or may not be in the log."""
 
 
+class NotSentError(LogUnavailableError):
+    """The record was never handed over to be sent: it is not in the log, and will not be."""
+
+
 class OlderDatabaseError(TransientError, ConnectionError):
     """The database may lack what was decided: an outage until it has caught up with the events."""
 

@@ -155,7 +155,7 @@ async def open_resources(settings: Settings, service: Service) -> AsyncIterator[
             patient_finder=PatientFinder(pool, keys),
             notes=Notes(pool, patients),
             passkeys=Passkeys(pool, keys, patients),
-            calendar_links=CalendarLinks(pool),
+            calendar_links=CalendarLinks(pool, keys),
             passkey_challenges=PasskeyChallenges(settings, redis, keys),
             relying_party=RelyingParty.of(settings),
             availability=AvailabilityCache(pool, settings.availability_cache_bytes, turns),

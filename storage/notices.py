@@ -1,4 +1,4 @@
-"""Notices that an address was changed or a passkey added, planned with the change: both count or none."""
+"""Notices of what was done to an account, planned with the change: both count or none."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced, RequestTimedOutError
 from aiokafka.structs import RecordMetadata
 
-from infra.errors import LogUnavailableError, TransientError
+from infra.errors import LogUnavailableError, NotSentError, TransientError
 from infra.kafka.aiokafka_fixes import SEQUENCE_LOST
 from infra.kafka.connection import REQUEST_TIMEOUT_MS, connect, connection
 from infra.settings import Settings
@@ -71,16 +71,22 @@ async def append(
     """Send a record and return once all replicas have it. `fail` ends the process if the producer is broken.
 
     Raises:
+        NotSentError: the producer did not take it: it is not in the log.
         LogUnavailableError: it was refused, or not acknowledged in time: it may or may not be in the log.
     """
+    acknowledged = None
     try:
         async with asyncio.timeout(timeout_s):
             acknowledged = await producer.send(topic, value, key=key, headers=headers, partition=partition)
             # Shielded: a record that was handed over is sent even if the caller is cancelled.
             return await asyncio.shield(acknowledged)
     except (TimeoutError, KafkaTimeoutError, RequestTimedOutError) as error:
-        raise LogUnavailableError(f"no acknowledgement in {timeout_s:g} s") from error
+        raise _unavailable(acknowledged, f"no acknowledgement in {timeout_s:g} s") from error
     except KafkaError as error:
         if is_broken(producer, error):
             fail(error)
-        raise LogUnavailableError(f"Kafka refused the record: {error}") from error
+        raise _unavailable(acknowledged, f"Kafka refused the record: {error}") from error
+
+
+def _unavailable(acknowledged: object | None, why: str) -> LogUnavailableError:
+    return NotSentError(why) if acknowledged is None else LogUnavailableError(why)

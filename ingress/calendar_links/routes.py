@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from contracts.challenges import Secret
 from contracts.commands import Actor
 from contracts.security import CalendarLinkChanged
 from infra.tokens import Access
@@ -15,6 +16,7 @@ from ingress.http.auth import AuthenticatedRoute, Login, OnlyPatient, Staff
 from ingress.http.parameters import PathId
 from ingress.http.problems import Code, not_found
 from ingress.http.views import View, ZonedInstant, answer
+from ingress.login.owner import find_owner
 from ingress.openapi.responses import answers
 from ingress.resources import Resources, resources
 from storage.login.calendar_links import Owner, OwnerKind
@@ -65,7 +67,7 @@ async def get_calendar_link(request: Request, caller: OnlyPatient) -> Response:
 async def make_calendar_link(request: Request, caller: OnlyPatient, login: Login) -> Response:
     """A secret address for calendar programs, shown this once; a former one ends. Patients only.
 
-    Needs a login of the last 5 minutes. Recorded in the security log.
+    Whoever makes it gets a mail about it. Needs a login of the last 5 minutes. Recorded in the security log.
     """
     return await _made(request, login, Owner(OwnerKind.PATIENT, caller.id))
 
@@ -109,7 +111,7 @@ async def make_doctor_calendar_link(
 ) -> Response:
     """A secret address for calendar programs, shown this once; a former one ends. Staff only.
 
-    Needs a login of the last 5 minutes. Recorded in the security log.
+    Whoever makes it gets a mail about it. Needs a login of the last 5 minutes. Recorded in the security log.
     """
     doctor = await find_doctor(resources(request), doctor_id)
     return await _made(request, login, Owner(OwnerKind.DOCTOR, doctor.id))
@@ -133,9 +135,13 @@ async def _link(app: Resources, owner: Owner) -> Response:
 
 
 async def _made(request: Request, login: Access, owner: Owner) -> Response:
-    app = resources(request)
-    await _record(request, login.actor, owner, "made")
-    made = await app.calendar_links.make(owner, login.actor.id, login.session_id)
+    app, caller = resources(request), login.actor
+    person = await find_owner(app, caller)
+    # With it: nobody's appointments are followed without their knowing. An operator's token has no address.
+    notice = person and Secret(email=person.email, language=person.language, calendar_link_made=True)
+    await app.login_limits.take_calendar_link(caller.id)
+    await _record(request, caller, owner, "made")
+    made = await app.calendar_links.make(owner, caller.id, session_id=login.session_id, notice=notice)
     if made is None:
         raise not_found()  # forgotten this moment
     url = f"{app.settings.url.rstrip('/')}/v1/feeds/{made.secret}.ics"

@@ -21,7 +21,7 @@ from contracts.challenges import Language, LoginChallenge, Secret, secret_key
 from contracts.cloudevents import challenge_headers, challenge_key
 from contracts.topics import LOGIN_CHALLENGES_TOPIC
 from infra import clock
-from infra.errors import TransientError
+from infra.errors import NotSentError, TransientError
 from infra.kafka.connection import topic_name
 from infra.kafka.producer import append
 from infra.keys import Keys
@@ -29,10 +29,13 @@ from infra.postgres import is_outage
 from infra.redis import REDIS_OUTAGES
 from infra.service import Service
 from infra.settings import Settings
+from ingress.login.limits import GiveBack
 
 CODE_DIGITS = 8
 VALID_FOR = timedelta(minutes=10)
 TRIES_MAX = 5
+# For so long a code that was used is known again, as a refresh token is.
+GRACE = timedelta(seconds=30)
 
 # Counts the try and reads the secret and its end in one step, so that no number of parallel guesses gets more
 # tries; the last one deletes the secret. A challenge that is unknown or over leaves no trace.
@@ -64,10 +67,14 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """The code was wrong, or the challenge is over. `email` is None for an unknown challenge."""
+    """The code was wrong, or the challenge is over. `email` is None for an unknown challenge.
+
+    `is_repeat`: it was right, and has just been used; an answer may have been lost, so it is no failure.
+    """
 
     tries_left: int
     email: str | None = None
+    is_repeat: bool = False
 
 
 class Challenges:
@@ -86,9 +93,17 @@ class Challenges:
         self._try = redis.register_script(_TRY)
 
     async def begin(
-        self, email: str, language: Language, *, person_id: UUID | None = None, phone: str | None = None
+        self,
+        email: str,
+        language: Language,
+        give_back: GiveBack,
+        *,
+        person_id: UUID | None = None,
+        phone: str | None = None,
     ) -> LoginChallenge:
         """Have a code sent to the address, or to the phone number. `person_id`: not for a login, but theirs.
+
+        Calls `give_back` if nothing can have been sent.
 
         Raises:
             LogUnavailableError: the broker did not acknowledge it in time.
@@ -103,16 +118,21 @@ class Challenges:
         try:
             await self._redis.set(self._key(challenge.challenge_id), sealed, pxat=challenge.expires_at)
         except REDIS_OUTAGES as error:
+            await give_back()
             raise TransientError("Redis does not answer") from error
-        await append(
-            self._producer,
-            self._topic,
-            challenge.model_dump_json().encode(),
-            key=challenge_key(challenge),
-            headers=challenge_headers(challenge, clock.now()),
-            timeout_s=self._ack_timeout_s,
-            fail=self._service.fail,
-        )
+        try:
+            await append(
+                self._producer,
+                self._topic,
+                challenge.model_dump_json().encode(),
+                key=challenge_key(challenge),
+                headers=challenge_headers(challenge, clock.now()),
+                timeout_s=self._ack_timeout_s,
+                fail=self._service.fail,
+            )
+        except NotSentError:
+            await give_back()
+            raise
         return challenge
 
     @contextlib.asynccontextmanager
@@ -145,8 +165,11 @@ class Challenges:
     async def _compared(
         self, challenge_id: UUID, found: Any, code: str, person_id: UUID | None
     ) -> Proved | Wrong:
+        key = self._key(challenge_id)
         if found is None:
-            return Wrong(0)
+            used: Any = await self._redis.get(f"{key}:used")
+            kept = None if used is None else self._keys.open_challenge(challenge_id, used)
+            return Wrong(0, is_repeat=kept is not None and hmac.compare_digest(kept, code.encode()))
         tries, sealed, _ = found
         secret = Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
         assert secret.email is not None, "`begin` sets it"
@@ -154,9 +177,12 @@ class Challenges:
             return Wrong(0)
         if not hmac.compare_digest(secret.code.encode(), code.encode()):
             return Wrong(max(0, TRIES_MAX - tries), secret.email)
+        # Before it is deleted: whoever does not find it any more finds this.
+        used = self._keys.seal_challenge(challenge_id, code.encode())
+        await self._redis.set(f"{key}:used", used, ex=GRACE)
         # The last try has deleted it already: no other one can have found it since.
-        if not await self._redis.delete(self._key(challenge_id)) and tries < TRIES_MAX:
-            return Wrong(0, secret.email)
+        if not await self._redis.delete(key) and tries < TRIES_MAX:
+            return Wrong(0, secret.email, is_repeat=True)
         return Proved(secret.email, secret.language, secret.phone)
 
     def _key(self, challenge_id: UUID) -> str:

@@ -3,6 +3,8 @@
 No count ever closes an account: whoever fails on purpose would lock out its owner.
 """
 
+import contextlib
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import structlog
@@ -25,6 +27,11 @@ PASSKEY_CHALLENGES_PER_NETWORK_HOUR = RateLimitItemPerHour(1_000)
 """They cost a little memory for five minutes, and nobody a mail."""
 PASSKEYS_PER_PERSON_HOUR = RateLimitItemPerHour(30)
 """Added: the person gets a mail about each."""
+CALENDAR_LINKS_PER_PERSON_HOUR = RateLimitItemPerHour(30)
+"""Made: the same."""
+
+GiveBack = Callable[[], Awaitable[None]]
+"""Takes back the count of a mail that cannot have been sent. Never raises."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,12 +40,14 @@ class LoginLimits:
     """Counts mails and failures over moving windows."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        self._windows = MovingWindowRateLimiter(rate_limit_storage(settings, redis, "login"))
+        self._redis = redis
+        self._storage = rate_limit_storage(settings, redis, "login")
+        self._windows = MovingWindowRateLimiter(self._storage)
         self._challenges = RateLimitItemPerHour(settings.login_challenges_per_network_hour)
         self._failures = RateLimitItemPerHour(settings.login_failures_per_network_hour)
         self._all_failures = RateLimitItemPerHour(settings.login_failures_alert_hour)
 
-    async def take_mail(self, network: Network, recipient: bytes) -> None:
+    async def take_mail(self, network: Network, recipient: bytes) -> GiveBack:
         """Count a mail to a recipient, by a keyed hash of the address, asked for by this network.
 
         Raises:
@@ -51,6 +60,15 @@ class LoginLimits:
         await self._take(MAILS_PER_HOUR, "mails", address)
         await self._take(MAILS_PER_DAY, "mails", address)
 
+        async def give_back() -> None:
+            for item in (MAILS_PER_HOUR, MAILS_PER_DAY):
+                key = self._storage.bridge.prefixed_key(item.key_for("mails", address))
+                # The latest of the instants that are the moving window; each counts for one mail.
+                with contextlib.suppress(*REDIS_OUTAGES):
+                    await self._redis.lpop(key)
+
+        return give_back
+
     async def take_passkey_challenge(self, network: Network) -> None:
         """Count a challenge for a passkey. Raises as `take_mail`."""
         await self._take(PASSKEY_CHALLENGES_PER_NETWORK_HOUR, "passkeys", network.name)
@@ -58,6 +76,10 @@ class LoginLimits:
     async def take_passkey(self, person_id: UUID) -> None:
         """Count a passkey that is about to be added. Raises as `take_mail`."""
         await self._take(PASSKEYS_PER_PERSON_HOUR, "passkeys added", str(person_id))
+
+    async def take_calendar_link(self, person_id: UUID) -> None:
+        """Count a calendar link that is about to be made. Raises as `take_mail`."""
+        await self._take(CALENDAR_LINKS_PER_PERSON_HOUR, "calendar links made", str(person_id))
 
     async def check_network(self, network: Network) -> None:
         """Refuse a network that has failed too often.

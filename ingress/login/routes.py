@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from contracts.commands import Actor, ActorKind
-from contracts.security import LoginFailed, LoginSucceeded, PatientRegistered
+from contracts.security import LoginFailed, LoginSucceeded, PatientRegistered, SessionEnded
 from infra import clock
 from infra.errors import LogUnavailableError
 from infra.tokens import LIFETIME, Role, issue_token
@@ -26,6 +26,7 @@ from ingress.login.bodies import (
     TokensView,
     invalid_code,
     invalid_factors,
+    used_code,
 )
 from ingress.login.challenges import Proved, Wrong
 from ingress.login.cookie import set_cookie
@@ -67,8 +68,9 @@ async def begin_login(request: Request, body: ChallengeBody) -> Response:
     """A mail with a code of 8 digits, valid for 10 minutes and 5 tries, at most 3 an hour and 10 a day."""
     app = resources(request)
     check_writable(body.email, app.settings)
-    await app.login_limits.take_mail(Network.of(request), account_of(app, body.email))
-    challenge = await app.challenges.begin(body.email, body.language or _language(request, app))
+    give_back = await app.login_limits.take_mail(Network.of(request), account_of(app, body.email))
+    language = body.language or _language(request, app)
+    challenge = await app.challenges.begin(body.email, language, give_back)
     view = ChallengeView(challenge_id=challenge.challenge_id, expires_at=challenge.expires_at)
     return answer(view, ZoneInfo(app.settings.time_zone), 202, {"Cache-Control": "no-store"})
 
@@ -99,6 +101,8 @@ async def log_in(request: Request, body: Proof) -> Response:
 
 async def _as_patient(request: Request, app: Resources, network: Network, body: LoginBody) -> Continued:
     async with app.challenges.checked(body.challenge_id, body.code) as checked:
+        if isinstance(checked, Wrong) and checked.is_repeat:
+            raise used_code()
         if isinstance(checked, Wrong):
             account = None if checked.email is None else account_of(app, checked.email)
             await count_failure(app, network, "wrong_code", account)
@@ -160,6 +164,9 @@ async def _record(
     except LogUnavailableError:
         # The client has no token of it, and nobody is logged in without a record.
         await app.sessions.end(began.session.id, "not_recorded")
+        # The login may be in the log after all: so that its end follows.
+        context = event_context(request, began.session.actor)
+        app.security.offer(SessionEnded(**context, family_id=began.session.id, reason="not_recorded"))
         raise
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request, Response
 
 from contracts.commands import Actor
-from contracts.security import SessionEnded, TokenReused
+from contracts.security import CalendarLinkChanged, SessionEnded, TokenReused
 from infra.errors import LogUnavailableError
 from infra.tokens import Role
 from ingress.audit.security_log import event_context
@@ -146,12 +146,18 @@ async def list_sessions(request: Request, login: Login) -> Response:
     responses={**ENDED, **answers(Code.FORBIDDEN)},
 )
 async def end_sessions(request: Request, login: Login) -> Response:
-    """Ends all logins of the caller, this one included."""
-    app = resources(request)
-    ended = await app.sessions.end_all(login.actor.id, "ended_by_person")
-    app.revoked.add(login.session_id, *ended)
-    for session_id in ended:
-        await _record_end(request, login.actor, session_id, "ended_by_person")
+    """Ends all logins of the caller, this one included, and withdraws a patient's calendar link.
+
+    Calendar links of doctors go on.
+    """
+    app, caller = resources(request), login.actor
+    ended = await app.sessions.end_all(caller.id, "ended_by_person")
+    app.revoked.add(login.session_id, *ended.session_ids)
+    for session_id in ended.session_ids:
+        await _record_end(request, caller, session_id, "ended_by_person")
+    if ended.had_link:
+        context = event_context(request, caller)
+        await _record(app, CalendarLinkChanged(**context, patient_id=caller.id, change="withdrawn"))
     response = Response(status_code=204)
     clear_cookie(response)
     return response
@@ -178,8 +184,8 @@ async def _record_end(request: Request, actor: Actor, session_id: UUID, reason: 
     await _record(resources(request), ended)
 
 
-async def _record(app: Resources, event: SessionEnded | TokenReused) -> None:
-    """Before the answer if the log can be reached, else later or counted as lost: a login ends without it."""
+async def _record(app: Resources, event: SessionEnded | TokenReused | CalendarLinkChanged) -> None:
+    """Before the answer if the log can be reached, else later or counted as lost: access ends without it."""
     try:
         await app.security.record(event)
     except LogUnavailableError:

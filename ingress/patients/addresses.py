@@ -18,7 +18,7 @@ from ingress.http.auth import AuthenticatedRoute, Login, OnlyPatient
 from ingress.http.network import Network
 from ingress.http.problems import Code, not_found
 from ingress.http.views import answer
-from ingress.login.bodies import ChallengeView, LoginCode, invalid_code
+from ingress.login.bodies import ChallengeView, LoginCode, invalid_code, used_code
 from ingress.login.challenges import Wrong
 from ingress.login.routes import account_of, count_failure
 from ingress.openapi.responses import BODY_PROBLEMS, answers
@@ -80,8 +80,7 @@ async def change_email(request: Request, caller: OnlyPatient, body: EmailBody) -
     app = resources(request)
     known = await found(app, caller.id)
     check_writable(body.email, app.settings)
-    await app.login_limits.take_mail(Network.of(request), account_of(app, body.email))
-    return await _begin(app, known, body.email, None)
+    return await _begin(request, known, account_of(app, body.email), body.email)
 
 
 @router.post(
@@ -98,8 +97,8 @@ async def change_phone(request: Request, caller: OnlyPatient, body: PhoneBody) -
     """
     app = resources(request)
     known = await found(app, caller.id)
-    await app.login_limits.take_mail(Network.of(request), app.keys.login_account(body.phone))
-    return await _begin(app, known, known.profile.email, body.phone)
+    recipient = app.keys.login_account(body.phone)
+    return await _begin(request, known, recipient, known.profile.email, body.phone)
 
 
 @router.post(
@@ -130,8 +129,12 @@ async def confirm_phone(request: Request, caller: OnlyPatient, login: Login, bod
     return await _confirm(request, login, body, ProfileField.PHONE)
 
 
-async def _begin(app: Resources, known: Registered, email: str, phone: str | None) -> Response:
-    challenge = await app.challenges.begin(email, known.profile.language, person_id=known.id, phone=phone)
+async def _begin(
+    request: Request, known: Registered, recipient: bytes, email: str, phone: str | None = None
+) -> Response:
+    app, language = resources(request), known.profile.language
+    give_back = await app.login_limits.take_mail(Network.of(request), recipient)
+    challenge = await app.challenges.begin(email, language, give_back, person_id=known.id, phone=phone)
     view = ChallengeView(challenge_id=challenge.challenge_id, expires_at=challenge.expires_at)
     return answer(view, ZoneInfo(app.settings.time_zone), 202)
 
@@ -140,6 +143,8 @@ async def _confirm(request: Request, login: Access, body: ConfirmBody, field: Pr
     app, network, caller = resources(request), Network.of(request), login.actor
     await app.login_limits.check_network(network)
     async with app.challenges.checked(body.challenge_id, body.code, caller.id) as checked:
+        if isinstance(checked, Wrong) and checked.is_repeat:
+            raise used_code()
         if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
             await count_failure(app, network, "wrong_code", None)
             raise invalid_code(checked.tries_left if isinstance(checked, Wrong) else 0)

@@ -23,7 +23,6 @@ from ingress.openapi.responses import open_answers
 from ingress.patients.link_page import PAGE, LinkToken, PageWords, link_page
 from ingress.patients.routes import another_with, found
 from ingress.resources import Resources, resources
-from storage.login.calendar_links import Owner, OwnerKind
 from storage.patients import AddressTakenError, Registered
 from storage.profiles import DEFAULT_CHANNEL, Language, Profile
 
@@ -139,9 +138,8 @@ def _taken() -> Problem:
 
 async def _shut_out(app: Resources, patient_id: UUID) -> None:
     """Whoever changed the address may have added a passkey to come back by, or a link to look on."""
-    app.revoked.add(*await app.sessions.end_all(patient_id, "address_undone"))
+    app.revoked.add(*(await app.sessions.end_all(patient_id, "address_undone")).session_ids)
     await app.passkeys.remove_all(patient_id)
-    await app.calendar_links.withdraw(Owner(OwnerKind.PATIENT, patient_id))
 
 
 def _opened(app: Resources, token: str) -> _Change:

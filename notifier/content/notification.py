@@ -30,11 +30,17 @@ class Kind(StrEnum):
     ADDRESS_CODE = "address_code"
     ADDRESS_CHANGED = "address_changed"
     PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    CALENDAR_LINK_MADE = "calendar_link_made"
 
     @property
     def is_urgent(self) -> bool:
         """Somebody waits for it: it goes before the others."""
-        return self in (Kind.LOGIN_CODE, Kind.ADDRESS_CODE, Kind.ADDRESS_CHANGED, Kind.PASSKEY_ADDED)
+        return self in (Kind.LOGIN_CODE, Kind.ADDRESS_CODE, Kind.ADDRESS_CHANGED, *ACCOUNT_NOTICES)
+
+
+ACCOUNT_NOTICES = (Kind.PASSKEY_ADDED, Kind.PASSKEY_REMOVED, Kind.CALENDAR_LINK_MADE)
+"""The kinds that tell what was done to an account; a `Secret` has a flag of the same name for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import re
 
 from notifier.content import times
 from notifier.content.language import known, translation
-from notifier.content.notification import Clinic, Kind, Notification
+from notifier.content.notification import ACCOUNT_NOTICES, Clinic, Kind, Notification
 from notifier.content.text import single_line
 from notifier.content.words import code_of, local_to, undo_url, visit_of
 from storage.profiles import E164
@@ -38,9 +38,19 @@ def compose_sms(notification: Notification, clinic: Clinic) -> str:
     if notification.kind is Kind.ADDRESS_CHANGED:
         values = {"clinic": name, "link": undo_url(notification, clinic)}
         return _("%(clinic)s: your contact details have changed. If it was not you: %(link)s") % values
-    if notification.kind is Kind.PASSKEY_ADDED:
-        text = _("%(clinic)s: a passkey was added to your account. If it was not you, call us.")
-        return text % {"clinic": name}
+    if notification.kind in ACCOUNT_NOTICES:
+        texts = {
+            Kind.PASSKEY_ADDED: _(
+                "%(clinic)s: a passkey was added to your account. If it was not you, call us."
+            ),
+            Kind.PASSKEY_REMOVED: _(
+                "%(clinic)s: a passkey was removed from your account. If it was not you, call us."
+            ),
+            Kind.CALENDAR_LINK_MADE: _(
+                "%(clinic)s: a calendar link was made with your account. If it was not you, call us."
+            ),
+        }
+        return texts[notification.kind] % {"clinic": name}
     doctor = single_line(visit_of(notification).doctor_name, "the doctor's name")
     full = f"{name}: {_about(notification)}, {doctor}."
     return full if is_one_message(full) else f"{name}: {_about(notification)}."

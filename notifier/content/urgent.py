@@ -1,4 +1,4 @@
-"""The wording of what cannot wait: codes, and notices that an address was changed or a passkey added."""
+"""The wording of what cannot wait: codes, and notices of what was done to an account."""
 
 from collections.abc import Mapping
 
@@ -15,6 +15,10 @@ def words(kind: Kind, at: Mapping[str, str], language: str) -> tuple[str, str, l
             return _address_changed(at, language)
         case Kind.PASSKEY_ADDED:
             return _passkey_added(at, language)
+        case Kind.PASSKEY_REMOVED:
+            return _passkey_removed(at, language)
+        case Kind.CALENDAR_LINK_MADE:
+            return _calendar_link_made(at, language)
         case _:
             return _login(at, language)
 
@@ -58,8 +62,10 @@ def _address_changed(at: Mapping[str, str], language: str) -> tuple[str, str, li
     return _("Your contact details at %(clinic)s have changed") % at, lead % at, notes
 
 
+# The notices below are without a link: it would be the one that a forged notice has.
+
+
 def _passkey_added(at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
-    # Without a link: it would be the one that a forged notice has.
     _ = translation(language)
     lead = _(
         "A passkey was added to your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
@@ -70,3 +76,29 @@ def _passkey_added(at: Mapping[str, str], language: str) -> tuple[str, str, list
         _("If it was not you, log in, remove the passkey, log out everywhere else, and call the clinic."),
     ]
     return _("A passkey was added to your account at %(clinic)s") % at, lead % at, notes
+
+
+def _passkey_removed(at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
+    _ = translation(language)
+    lead = _(
+        "A passkey was removed from your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
+        "Nobody can log in by it any more."
+    )
+    notes = [
+        _("If it was you, there is nothing to do."),
+        _("If it was not you, log in, log out everywhere, and call the clinic."),
+    ]
+    return _("A passkey was removed from your account at %(clinic)s") % at, lead % at, notes
+
+
+def _calendar_link_made(at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
+    _ = translation(language)
+    lead = _(
+        "A calendar link was made with your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
+        "Whoever has it sees the times of appointments."
+    )
+    notes = [
+        _("If it was you, there is nothing to do."),
+        _("If it was not you, log in, withdraw the link, log out everywhere, and call the clinic."),
+    ]
+    return _("A calendar link was made with your account at %(clinic)s") % at, lead % at, notes

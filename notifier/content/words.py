@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from notifier.content import times, urgent
 from notifier.content.language import known, translation
-from notifier.content.notification import Clinic, Kind, Notification, Visit
+from notifier.content.notification import ACCOUNT_NOTICES, Clinic, Kind, Notification, Visit
 from notifier.content.text import single_line
 
 
@@ -40,7 +40,7 @@ def words(notification: Notification, clinic: Clinic) -> Words:
     name = single_line(notification.recipient.name or "", "the patient's name").strip()
     is_urgent = notification.kind.is_urgent
     has_code = notification.kind in (Kind.LOGIN_CODE, Kind.ADDRESS_CODE)
-    is_about_login = has_code or notification.kind is Kind.PASSKEY_ADDED
+    is_about_login = has_code or notification.kind in ACCOUNT_NOTICES
     if is_urgent:
         subject, lead, notes = urgent.words(
             notification.kind, _moment(notification, clinic, language), language

@@ -10,6 +10,7 @@ from contracts.challenges import Secret
 from contracts.promise import Promise
 from infra.keys import Keys
 from notifier.content import Kind, Notification, Recipient, Visit
+from notifier.content.notification import ACCOUNT_NOTICES
 from storage.profiles import DEFAULT_CHANNEL, open_profile
 
 
@@ -113,8 +114,9 @@ def _kind(row: asyncpg.Record, secret: Secret | None) -> Kind:
     # What is urgent is planned as a login code, whatever it says.
     if secret is not None and secret.undo is not None:
         return Kind.ADDRESS_CHANGED
-    if secret is not None and secret.passkey_added:
-        return Kind.PASSKEY_ADDED
+    for notice in ACCOUNT_NOTICES:
+        if secret is not None and getattr(secret, notice):
+            return notice
     if secret is not None and secret.person_id is not None:
         return Kind.ADDRESS_CODE
     return Kind(row["kind"])

@@ -9,11 +9,14 @@ from uuid import UUID
 
 import asyncpg
 
+from contracts.challenges import Secret
 from infra import clock
 from infra.crypto.sealing import from_base64url, to_base64url
+from infra.keys import Keys
 from infra.queries import load_queries
 from storage.login.passkeys import SQL as PASSKEYS
 from storage.login.sessions import check_not_ended
+from storage.notices import plan_notice
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -46,18 +49,21 @@ class NewLink:
 class CalendarLinks:
     """Reads and writes `login.calendar_links`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, keys: Keys) -> None:
         self._pool = pool
+        self._keys = keys
 
     async def made_at(self, owner: Owner) -> datetime | None:
         """When the owner's link was made; None if there is none."""
         found: datetime | None = await self._pool.fetchval(SQL["find"], owner.kind, owner.id)
         return found
 
-    async def make(self, owner: Owner, made_by: UUID, session_id: UUID) -> NewLink | None:
+    async def make(
+        self, owner: Owner, made_by: UUID, *, session_id: UUID, notice: Secret | None
+    ) -> NewLink | None:
         """A new link, made in this session, which takes the place of the former one.
 
-        None for a patient who was forgotten.
+        Whoever makes it gets the notice. None for a patient who was forgotten.
 
         Raises:
             SessionEndedError: the session was ended.
@@ -70,6 +76,9 @@ class CalendarLinks:
                 return None
             await check_not_ended(connection, session_id)
             await connection.execute(SQL["put"], owner.kind, owner.id, _hash(secret), made_by, now)
+            if notice is not None:
+                patient_id = owner.id if owner.kind is OwnerKind.PATIENT else None
+                await plan_notice(connection, self._keys, notice, patient_id)
         return NewLink(to_base64url(secret), now)
 
     async def withdraw(self, owner: Owner) -> None:

@@ -148,17 +148,18 @@ class Passkeys:
             )
             if added is None:
                 return None
-            patient_id = owner.id if owner.kind is ActorKind.PATIENT else None
-            await plan_notice(connection, self._keys, notice, patient_id)
+            await plan_notice(connection, self._keys, notice, _patient_id(owner))
         return Passkey(passkey_id, name, credential.synced, now, None)
 
     async def has(self, owner: Actor, passkey_id: UUID) -> bool:
         """True if the passkey is this person's."""
         return bool(await self._pool.fetchval(SQL["has"], passkey_id, owner.id))
 
-    async def remove(self, owner: Actor, passkey_id: UUID) -> None:
-        """Delete a passkey, if it is this person's."""
-        await self._pool.execute(SQL["remove"], passkey_id, owner.id)
+    async def remove(self, owner: Actor, passkey_id: UUID, notice: Secret) -> None:
+        """Delete a passkey, if it is this person's; they get the notice."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            if await connection.fetchval(SQL["remove"], passkey_id, owner.id) is not None:
+                await plan_notice(connection, self._keys, notice, _patient_id(owner))
 
     async def remove_all(self, person_id: UUID) -> None:
         """Delete all passkeys of a person."""
@@ -191,6 +192,10 @@ class Passkeys:
         if owner.kind is ActorKind.PATIENT:
             return await self._patients.data_key(owner.id)
         return self._keys.sealing(STAFF)
+
+
+def _patient_id(owner: Actor) -> UUID | None:
+    return owner.id if owner.kind is ActorKind.PATIENT else None
 
 
 async def _lock_owner(connection: Connection, owner: Actor) -> Role | None:

@@ -29,7 +29,7 @@ RETURNING id
 UPDATE login.passkeys SET sign_count = $2, used_at = $3 WHERE id = $1
 
 -- remove --
-DELETE FROM login.passkeys WHERE id = $1 AND person_id = $2
+DELETE FROM login.passkeys WHERE id = $1 AND person_id = $2 RETURNING id
 
 -- remove_all --
 DELETE FROM login.passkeys WHERE person_id = $1

@@ -45,6 +45,9 @@ UPDATE login.sessions SET ended_at = $2, end_reason = $3
 WHERE person_id = $1 AND ended_at IS NULL
 RETURNING id
 
+-- withdraw_link_of --
+DELETE FROM login.calendar_links WHERE owner_kind = 'patient' AND owner_id = $1 RETURNING owner_id
+
 -- sessions_of --
 SELECT * FROM login.sessions
 WHERE person_id = $1 AND ended_at IS NULL AND least(idle_ends_at, ends_at) > $2

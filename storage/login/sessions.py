@@ -83,6 +83,14 @@ class Reused:
     session: Session
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The sessions of a person that went on until now, and True if they had a calendar link until now."""
+
+    session_ids: list[UUID]
+    had_link: bool
+
+
 class SessionEndedError(ClinicError):
     """Somebody ended the session whose access token was used: nothing may be made with it any more."""
 
@@ -137,10 +145,12 @@ class Sessions:
         values = (session_id, person_id, clock.now(), reason)
         return await self._pool.fetchval(SQL["end_own_session"], *values) is not None
 
-    async def end_all(self, person_id: UUID, reason: str) -> list[UUID]:
-        """End all sessions of a person. Returns the ids of those that went on."""
-        rows = await self._pool.fetch(SQL["end_sessions_of"], person_id, clock.now(), reason)
-        return [row["id"] for row in rows]
+    async def end_all(self, person_id: UUID, reason: str) -> Ended:
+        """End all sessions of a person, and a patient's calendar link, which a thief of one may have made."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(SQL["end_sessions_of"], person_id, clock.now(), reason)
+            link = await connection.fetchval(SQL["withdraw_link_of"], person_id)
+        return Ended([row["id"] for row in rows], link is not None)
 
     async def of(self, person_id: UUID) -> list[Session]:
         """The sessions of a person that go on, the one used last first."""

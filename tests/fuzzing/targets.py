@@ -108,7 +108,7 @@ class _NoLinks:
 def calendar_link(content: bytes) -> None:
     """Nobody's, for any text; only the one encoding of a secret is looked up."""
     text = content.decode("latin-1")
-    assert ended(CalendarLinks(_NoLinks()).owner_of(text)) is None  # type: ignore[arg-type]
+    assert ended(CalendarLinks(_NoLinks(), Keys(bytes(32))).owner_of(text)) is None  # type: ignore[arg-type]
     decoded = from_base64url(text)
     assert decoded is None or to_base64url(decoded) == text
 

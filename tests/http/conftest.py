@@ -1,6 +1,7 @@
 """Clinics for tests over HTTP. Tests that make their own doctors and patients share one."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -8,8 +9,12 @@ from contracts.commands import Actor, ActorKind
 from contracts.topics import COMMANDS_TOPIC
 from infra import clock
 from infra.settings import Settings
-from tests.clinic import Clinic, Patient, records
+from ops.embedded import EmbeddedStack
+from ops.embedded.supervisor import Supervisor
+from tests.clinic import Clinic, Patient, ingress_process, records
 from tests.clinic import clinic as running_clinic
+
+ACK_TIMEOUT_MS = 1_000
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +55,19 @@ async def nothing_reaches_the_log(shared: Clinic, patient: Patient, doctor_id: s
     before = len(await records(shared.settings, COMMANDS_TOPIC))
     yield
     assert len(await records(shared.settings, COMMANDS_TOPIC)) == before
+
+
+@pytest.fixture
+async def supervised(
+    settings: Settings, template: str, tmp_path: Path, stack: EmbeddedStack
+) -> AsyncIterator[Clinic]:
+    """A clinic whose ingress is a supervised process that gives up on Kafka soon."""
+    impatient = settings.model_copy(update={"kafka_ack_timeout_ms": ACK_TIMEOUT_MS})
+    async with running_clinic(impatient, template, worker=False, serve=False) as clinic:
+        ingress = ingress_process(clinic.settings, tmp_path)
+        await ingress.start()
+        supervisor = Supervisor(lambda _: None)
+        supervisor.watch(ingress)
+        yield clinic
+        await supervisor.close()
+        await ingress.stop()

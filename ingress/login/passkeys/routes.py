@@ -1,12 +1,10 @@
 """Passkeys: options of a login by one, and the caller's own."""
 
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from contracts.challenges import Language, Secret
-from contracts.commands import Actor, ActorKind
+from contracts.challenges import Secret
 from contracts.security import PasskeyAdded, PasskeyRemoved
 from infra import clock
 from ingress.audit.security_log import event_context
@@ -16,6 +14,7 @@ from ingress.http.parameters import PathId
 from ingress.http.problems import MEANINGS, Code, Problem, not_found
 from ingress.http.strict_json import StrictRoute
 from ingress.http.views import answer
+from ingress.login.owner import find_owner
 from ingress.login.passkeys.bodies import (
     PasskeyBody,
     PasskeyList,
@@ -71,7 +70,7 @@ async def begin_passkey(request: Request, caller: Caller) -> Response:
     """A challenge, valid for 5 minutes and one passkey. Needs a login of the last 5 minutes."""
     app = resources(request)
     await app.login_limits.take_passkey_challenge(Network.of(request))
-    person = await _find(app, caller)
+    person = await find_owner(app, caller)
     if person is None:
         raise not_found()
     user_handle, known = await app.passkeys.known_to_authenticators(caller)
@@ -116,7 +115,7 @@ async def add_passkey(request: Request, login: Login, body: PasskeyBody) -> Resp
     if credential is None:
         await count_failure(app, network, "wrong_passkey", None)
         raise invalid_passkey()
-    person = await _find(app, caller)
+    person = await find_owner(app, caller)
     if person is None:
         raise invalid_passkey()
     await app.login_limits.take_passkey(caller.id)
@@ -143,36 +142,23 @@ async def add_passkey(request: Request, login: Login, body: PasskeyBody) -> Resp
     },
 )
 async def remove_passkey(request: Request, caller: Caller, passkey_id: PathId) -> Response:
-    """Nobody logs in by it any more; the logins that it began go on. Recorded in the security log."""
+    """Nobody logs in by it any more; the logins that it began go on. The person gets a mail about it.
+
+    Recorded in the security log.
+    """
     app = resources(request)
-    if not await app.passkeys.has(caller, passkey_id):
+    person = await find_owner(app, caller)
+    if person is None or not await app.passkeys.has(caller, passkey_id):
         raise not_found()
     await app.security.record(PasskeyRemoved(**event_context(request, caller), passkey_id=passkey_id))
-    await app.passkeys.remove(caller, passkey_id)
+    notice = Secret(email=person.email, language=person.language, passkey_removed=True)
+    await app.passkeys.remove(caller, passkey_id, notice)
     return Response(status_code=204)
 
 
 def _options(app: Resources, made: PasskeyChallenge, public_key: dict[str, object]) -> Response:
     view = PasskeyOptionsView(challenge_id=made.id, expires_at=made.expires_at, public_key=public_key)
     return answer(view, ZoneInfo(app.settings.time_zone), headers={"Cache-Control": "no-store"})
-
-
-class _Person(NamedTuple):
-    """The address and the name by which somebody's own device will show the passkey; how to write to them."""
-
-    email: str
-    name: str | None
-    language: Language
-
-
-async def _find(app: Resources, caller: Actor) -> _Person | None:
-    if caller.kind is ActorKind.STAFF:
-        email = await app.staff_logins.address(caller.id)
-        return None if email is None else _Person(email, None, app.settings.language)
-    known = await app.patients.find(caller.id)
-    if known is None:
-        return None
-    return _Person(known.profile.email, known.profile.name, known.profile.language)
 
 
 router.include_router(own_router)

@@ -1,19 +1,13 @@
 """Without Kafka, requests that have to be audited are refused without effect; all others are served."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
-import pytest
 
 from contracts.commands import Actor, ActorKind
 from contracts.security import PatientForgotten
-from infra.settings import Settings
 from ops.embedded import EmbeddedStack
-from ops.embedded.supervisor import Supervisor
-from tests.clinic import Clinic, Patient, ingress_process
-from tests.clinic import clinic as running_clinic
+from tests.clinic import Clinic, Patient
 from tests.delivery.test_outages import killed
 from tests.http.asking import get, problem
 from tests.http.audit.test_security_events import NAME, UNKNOWN_TOKEN, security_events
@@ -21,25 +15,8 @@ from tests.http.login.logins import answer, ask, code_of, log_in, may_read, refr
 from tests.http.people import new_address, register
 from tests.waiting import until_async
 
-ACK_TIMEOUT_MS = 1_000
 RECOVERY_TIMEOUT_S = 60.0
 LIVE_SESSIONS = "SELECT id FROM login.sessions WHERE person_id = $1 AND ended_at IS NULL"
-
-
-@pytest.fixture
-async def supervised(
-    settings: Settings, template: str, tmp_path: Path, stack: EmbeddedStack
-) -> AsyncIterator[Clinic]:
-    """A clinic whose ingress is a supervised process that gives up on Kafka soon."""
-    impatient = settings.model_copy(update={"kafka_ack_timeout_ms": ACK_TIMEOUT_MS})
-    async with running_clinic(impatient, template, worker=False, serve=False) as clinic:
-        ingress = ingress_process(clinic.settings, tmp_path)
-        await ingress.start()
-        supervisor = Supervisor(lambda _: None)
-        supervisor.watch(ingress)
-        yield clinic
-        await supervisor.close()
-        await ingress.stop()
 
 
 async def test_without_kafka_staff_read_no_patient_data(supervised: Clinic, stack: EmbeddedStack) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.commands import Actor
+from contracts.commands import Actor, ActorKind
 from contracts.security import CalendarLinkChanged
 from infra import clock
 from infra.crypto.sealing import from_base64url, to_base64url
@@ -18,6 +18,7 @@ from tests.clinic import Clinic, Patient, clinic, ingress_process, instant
 from tests.http.asking import get, problem
 from tests.http.audit.test_security_events import by
 from tests.http.login.logins import log_in
+from tests.http.login.staff import log_in_staff, member
 from tests.http.patients.contact_changes import changed, notice
 from tests.http.people import forget, new_address
 
@@ -135,6 +136,37 @@ class TestItEnds:
         problem(await shared.http.post(MINE, headers=patient.headers), 404, "not_found")
         count = "SELECT count(*) FROM login.calendar_links WHERE owner_id = $1"
         assert await shared.postgres.fetchval(count, patient.id) == 0
+
+    async def test_when_its_patient_logs_out_everywhere(self, shared: Clinic) -> None:
+        tokens, other = await log_in(shared, new_address()), await shared.patient()
+        me = await get(shared.http, "/v1/me", tokens.headers)
+        url, others = await made(shared, tokens.headers), await made(shared, other.headers)
+
+        async with shared.postgres.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE login.calendar_links IN EXCLUSIVE MODE")
+            response = await shared.http.delete("/v1/me/sessions", headers=tokens.headers)
+            problem(response, 503, "store_unavailable")
+        assert await get(shared.http, "/v1/me", tokens.headers) == me, "both end, or none"
+        response = await shared.http.delete("/v1/me/sessions", headers=tokens.headers)
+
+        assert response.status_code == 204
+        await ended(shared, url)
+        await shows(shared, others)
+        recorded = await by(shared, Actor(kind=ActorKind.PATIENT, id=me["id"]))
+        changes = [event for event in recorded if isinstance(event, CalendarLinkChanged)]
+        assert [(str(event.patient_id), event.change) for event in changes] == [
+            (me["id"], "made"),
+            (me["id"], "withdrawn"),
+        ]
+
+    async def test_a_doctors_goes_on_when_staff_log_out_everywhere(self, shared: Clinic) -> None:
+        tokens = await log_in_staff(shared, await member(shared, Role.STAFF))
+        path = f"/v1/doctors/{await shared.doctor()}/calendar-link"
+        url = await made(shared, tokens.headers, path)
+
+        assert (await shared.http.delete("/v1/me/sessions", headers=tokens.headers)).status_code == 204
+
+        await shows(shared, url)
 
     async def test_when_a_change_of_address_is_undone(self, shared: Clinic) -> None:
         tokens = await log_in(shared, new_address())

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from infra import clock
+from infra.keys import Keys
 from infra.tokens import Role
 from ops.staff.accounts import disable
 from storage.login.calendar_links import CalendarLinks, Owner, OwnerKind
@@ -133,13 +134,15 @@ class TestStaff:
     async def test_have_no_link_that_was_made_while_their_account_was_disabled(self, shared: Clinic) -> None:
         account = await staff.member(shared)
         session_id = session_of(await staff.log_in_staff(shared, account))
-        links = CalendarLinks(shared.postgres)
+        links = CalendarLinks(shared.postgres, Keys.load(shared.settings))
         owner = Owner(OwnerKind.DOCTOR, clock.new_id())
         async with shared.postgres.acquire() as connection, connection.transaction():
             await connection.execute("LOCK TABLE login.calendar_links IN SHARE MODE")
             query = "SELECT person_id FROM login.sessions WHERE id = $1"
             person_id = await connection.fetchval(query, session_id)
-            making = asyncio.create_task(links.make(owner, person_id, UUID(session_id)))
+            making = asyncio.create_task(
+                links.make(owner, person_id, session_id=UUID(session_id), notice=None)
+            )
             await until_async(lambda: _waits(shared), "the link waits for the table")
             disabling = asyncio.create_task(disable(shared.settings, account.email))
             await until_async(lambda: _waits(shared, 2), "the disabling waits, too")

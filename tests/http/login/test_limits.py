@@ -1,5 +1,6 @@
 """Codes are mailed so often, a network fails so often, and no account is ever closed by it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,13 +8,15 @@ import httpx
 import pytest
 import structlog
 
+from contracts.security import LoginFailed
 from infra import clock
 from infra.settings import Settings
 from ingress.http.problems import Code
 from tests.clinic import Clinic
 from tests.clinic import clinic as running_clinic
 from tests.http.asking import problem
-from tests.http.login.logins import answer, ask, code_of, log_in, new_address, wrong
+from tests.http.login.logins import answer, ask, code_of, log_in, new_address, security_events, wrong
+from tests.waiting import until_async
 
 
 async def refused(clinic: Clinic, email: str) -> httpx.Response:
@@ -64,6 +67,30 @@ async def test_a_network_that_fails_often_is_refused_and_the_account_stays_open(
         own = {"X-Forwarded-For": "203.0.113.7"}  # from the proxy on this host: another network
         body = {"challenge_id": challenge_id, "code": code}
         assert (await clinic.http.post("/v1/auth/tokens", json=body, headers=own)).status_code == 200
+
+
+async def test_a_right_code_that_is_sent_again_is_no_failure(settings: Settings, template: str) -> None:
+    async with limited(settings, template, login_failures_per_network_hour=2) as clinic:
+        challenge_id = await ask(clinic, new_address())
+        code = await code_of(clinic, challenge_id)
+        sent = await asyncio.gather(*(answer(clinic, challenge_id, code) for _ in range(4)))
+        assert sorted(response.status_code for response in sent) == [200, 401, 401, 401]
+        for _ in range(3):
+            again = await answer(clinic, challenge_id, code)
+            problem(again, 401, Code.INVALID_CODE)
+            assert again.json()["detail"] == "The code was used already. Please ask for a new one."
+        assert await clinic.postgres.fetchval("SELECT count(*) FROM login.failures") == 0
+
+        for number in (1, 2):
+            problem(await answer(clinic, challenge_id, wrong(code, number)), 401, Code.INVALID_CODE)
+        problem(await answer(clinic, challenge_id, code), 429, Code.RATE_LIMITED)
+
+        async def recorded() -> bool:
+            failed = [event for event in await security_events(clinic) if isinstance(event, LoginFailed)]
+            assert len(failed) <= 2, "the wrong ones alone"
+            return len(failed) == 2
+
+        await until_async(recorded, "both wrong codes on the security log")
 
 
 async def test_unusually_many_failures_are_an_alert_and_nobody_is_refused(

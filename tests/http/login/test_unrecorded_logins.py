@@ -7,16 +7,18 @@ from contextlib import contextmanager
 
 import pytest
 
+from contracts.security import LoginSucceeded, SecurityEvent, SessionEnded
 from infra.errors import LogUnavailableError
 from ingress.audit.security_log import SecurityLog
 from tests.authenticator import Authenticator
 from tests.clinic import Clinic
 from tests.http.asking import get, problem
 from tests.http.login import staff
-from tests.http.login.logins import answer, ask, code_of, log_in, new_address, wrong
+from tests.http.login.logins import answer, ask, code_of, log_in, new_address, security_events, wrong
 from tests.http.login.passkeys import devices
 from tests.http.patients.contact_changes import ask_for, confirm
 from tests.http.people import register
+from tests.waiting import until_async
 
 LIVE_SESSIONS = "SELECT count(*) FROM login.sessions WHERE ended_at IS NULL"
 
@@ -133,3 +135,26 @@ async def test_a_passkey_answers_a_new_challenge(shared: Clinic) -> None:
 
     devices.refused(await devices.answer(shared, asked, given))
     await devices.log_in_by_passkey(shared, device)
+
+
+async def test_the_trail_has_its_end_once_the_log_is_back(
+    shared: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    challenge_id = await ask(shared, new_address())
+    code = await code_of(shared, challenge_id)
+    record, begun = SecurityLog.record, []
+
+    async def written_but_not_acknowledged(log: SecurityLog, event: SecurityEvent) -> None:
+        await record(log, event)
+        if isinstance(event, LoginSucceeded):
+            begun.append(event.family_id)
+            raise LogUnavailableError("no acknowledgement")
+
+    monkeypatch.setattr(SecurityLog, "record", written_but_not_acknowledged)
+    problem(await answer(shared, challenge_id, code), 503, "log_unavailable")
+
+    async def ended() -> bool:
+        ends = [event for event in await security_events(shared) if isinstance(event, SessionEnded)]
+        return [event.reason for event in ends if event.family_id in begun] == ["not_recorded"]
+
+    await until_async(ended, "the end of the login that was not recorded")

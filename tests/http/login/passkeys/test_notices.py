@@ -1,4 +1,4 @@
-"""Whoever gets a passkey gets a mail about it."""
+"""Whoever gets or loses a passkey gets a mail about it."""
 
 from contracts.challenges import Secret
 from infra.tokens import Role
@@ -60,3 +60,28 @@ async def test_a_mailbox_gets_so_many_an_hour(shared: Clinic, patient: LoggedIn)
     device = authenticator(shared)
     problem(await give(shared, patient, asked, device.create(asked["public_key"])), 429, "rate_limited")
     assert await listed(shared, patient) == []
+
+
+async def test_whoever_loses_one_is_told(shared: Clinic) -> None:
+    email = new_address()
+    patient = await log_in(shared, email)
+    added = await add(shared, patient, authenticator(shared))
+    path = f"/v1/me/passkeys/{added['id']}"
+    for status in (204, 404):
+        assert (await shared.http.delete(path, headers=patient.headers)).status_code == status
+    employee = await member(shared, Role.STAFF)
+    tokens = await log_in_staff(shared, employee)
+    added = await add(shared, tokens, authenticator(shared))
+    await shared.http.delete(f"/v1/me/passkeys/{added['id']}", headers=tokens.headers)
+
+    told = [notice for notice in await notices(shared) if notice.passkey_removed]
+    assert told[-2:] == [Secret(email=whose, passkey_removed=True) for whose in (email, employee.email)]
+
+
+async def test_without_the_mail_none_is_removed(shared: Clinic, patient: LoggedIn) -> None:
+    added = await add(shared, patient, authenticator(shared))
+    async with shared.postgres.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE notify.notifications IN EXCLUSIVE MODE")
+        removed = await shared.http.delete(f"/v1/me/passkeys/{added['id']}", headers=patient.headers)
+    problem(removed, 503, "store_unavailable")
+    assert [passkey["id"] for passkey in await listed(shared, patient)] == [added["id"]]

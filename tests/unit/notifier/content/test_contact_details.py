@@ -1,4 +1,4 @@
-"""Codes for new contact details, notices to the former ones, and notices that a passkey was added."""
+"""Codes for new contact details, notices to the former ones, and notices of what was done to an account."""
 
 from dataclasses import replace
 
@@ -48,14 +48,18 @@ def test_a_notice_has_the_link_and_no_code(language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "lead"),
+    ("kind", "language", "lead"),
     [
-        ("en", "A passkey was added to your account at Praxis am Park on Wednesday"),
-        ("de", "zu Ihrem Konto bei Praxis am Park wurde am Mittwoch"),
+        (Kind.PASSKEY_ADDED, "en", "A passkey was added to your account at Praxis am Park on Wednesday"),
+        (Kind.PASSKEY_ADDED, "de", "zu Ihrem Konto bei Praxis am Park wurde am Mittwoch"),
+        (Kind.PASSKEY_REMOVED, "en", "A passkey was removed from your account at Praxis am Park on"),
+        (Kind.PASSKEY_REMOVED, "de", "aus Ihrem Konto bei Praxis am Park wurde am Mittwoch"),
+        (Kind.CALENDAR_LINK_MADE, "en", "A calendar link was made with your account at Praxis am Park on"),
+        (Kind.CALENDAR_LINK_MADE, "de", "mit Ihrem Konto bei Praxis am Park wurde am Mittwoch"),
     ],
 )
-def test_a_notice_of_a_passkey_says_when_and_has_no_link(language: str, lead: str) -> None:
-    mail = mailed(notification(Kind.PASSKEY_ADDED, language=language))
+def test_a_notice_says_when_and_has_no_link(kind: Kind, language: str, lead: str) -> None:
+    mail = mailed(notification(kind, language=language))
 
     said = " ".join(plain(mail).split())
     assert lead in said
@@ -93,6 +97,8 @@ ROW = {
         ),
         (Secret(email="a@example.org", undo="token"), Kind.ADDRESS_CHANGED, "mail"),
         (Secret(email="a@example.org", passkey_added=True), Kind.PASSKEY_ADDED, "mail"),
+        (Secret(email="a@example.org", passkey_removed=True), Kind.PASSKEY_REMOVED, "mail"),
+        (Secret(email="a@example.org", calendar_link_made=True), Kind.CALENDAR_LINK_MADE, "mail"),
     ],
 )
 def test_the_secret_decides_what_is_written(secret: Secret, kind: Kind, channel: str) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from notifier.content import Kind, compose_sms
+from notifier.content.notification import ACCOUNT_NOTICES
 from notifier.content.sms import is_one_message
 from tests.unit.notifier.content.writing import ADA, CLINIC, NAMES, VISITS, notification, visit
 
@@ -29,6 +30,9 @@ def test_their_texts() -> None:
         Kind.ADDRESS_CHANGED: f"{us}: your contact details have changed. If it was not you: "
         "https://clinic.example.org/v1/undo/token",
         Kind.PASSKEY_ADDED: f"{us}: a passkey was added to your account. If it was not you, call us.",
+        Kind.PASSKEY_REMOVED: f"{us}: a passkey was removed from your account. If it was not you, call us.",
+        Kind.CALENDAR_LINK_MADE: f"{us}: a calendar link was made with your account. "
+        "If it was not you, call us.",
     }
 
 
@@ -83,7 +87,7 @@ def test_an_unreachable_phone_number(phone: str | None) -> None:
         compose_sms(notification(Kind.REMINDER, recipient=replace(ADA, phone=phone)), CLINIC)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.PASSKEY_ADDED])
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in ACCOUNT_NOTICES])
 def test_an_incomplete_notification(kind: Kind) -> None:
     with pytest.raises(ValueError, match="the notification"):
         compose_sms(replace(notification(kind), visit=None, code=None, undo=None), CLINIC)
