@@ -49,6 +49,16 @@ new MutationObserver((_, observer) => {
 """
 
 
+# At each frame: is the heading there, and is the list?
+NOTE_FRAMES = """
+window.__frames = []
+requestAnimationFrame(function note() {
+    window.__frames.push(["h1", ".doctors li"].map((part) => Boolean(document.querySelector(part))))
+    requestAnimationFrame(note)
+})
+"""
+
+
 async def slow(page: Page, times: int, network: dict[str, Any] | None = None) -> None:
     """From now on the page has a slower processor, and maybe a slower network."""
     browser = await page.context.new_cdp_session(page)
@@ -94,6 +104,20 @@ async def test_a_page_asks_while_its_script_still_comes(browser: Browser, shared
         await expect(page.locator(".slot").first).to_be_visible()
         # It takes those answers.
         assert not [url for url in asked if "/v1/availability" in url]
+
+
+async def test_the_heading_is_painted_before_the_doctors(browser: Browser, shared: Clinic) -> None:
+    await shared.doctor()
+    async with opened(browser, shared, "about:blank") as page:
+        await page.add_init_script(NOTE_FRAMES)
+        coming: list[Route] = []
+        await page.route("**/assets/patient-*.js", lambda route: coming.append(route))
+        async with page.expect_response("**/v1/availability") as answer:
+            await page.goto("/en", wait_until="commit")
+        await (await answer.value).finished()
+        await coming[0].continue_()
+        await expect(page.locator(".doctors li").first).to_be_visible()
+        assert [True, False] in await page.evaluate("window.__frames")
 
 
 async def test_nothing_shifts_while_a_page_loads_on_a_slow_phone(browser: Browser, shared: Clinic) -> None:

@@ -2,11 +2,14 @@
 
 import re
 
+import pytest
 from playwright.async_api import Browser, expect
 
+from tests.browser.conftest import CLINIC
 from tests.browser.looking import accessible, opened
 from tests.browser.patients import CODE, asked_for_code, book_address, logged_in, registered
 from tests.clinic import Clinic
+from tests.http.asking import booked
 from tests.http.login.logins import code_of, new_address, wrong
 
 STORED = "JSON.stringify([{...localStorage}, {...sessionStorage}, location.href, document.cookie])"
@@ -98,3 +101,53 @@ async def test_a_login_that_was_ended_elsewhere_is_asked_for_again(browser: Brow
             await shared.http.delete(f"/v1/me/sessions/{session['id']}", headers=headers)
         await page.reload()
         await expect(page.get_by_role("heading", level=1, name="What is your email address?")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "No email address?"), ("de", "Keine E-Mail-Adresse?")]
+)
+async def test_whoever_has_no_address_is_told_to_call(
+    browser: Browser, shared: Clinic, language: str, words: str
+) -> None:
+    async with opened(browser, shared, f"/{language}/appointments") as page:
+        told = page.locator("form", has=page.locator("#email")).get_by_text(words)
+        phone = told.get_by_role("link", name=CLINIC["phone"].replace(" ", "\u00a0"))
+        assert await phone.get_attribute("href") == "tel:+49305550100"
+        await accessible(page)
+
+
+async def test_another_time_is_chosen_and_the_code_still_counts(browser: Browser, shared: Clinic) -> None:
+    doctor_id = await shared.doctor()
+    first, *_ = await shared.slots(doctor_id)
+    email = new_address()
+    async with opened(browser, shared, book_address(doctor_id, first)) as page:
+        other_time = page.get_by_role("link", name="Choose another time")
+        challenge_id = await asked_for_code(page, email)
+        await other_time.press("Enter")
+        await expect(page.get_by_role("radio", checked=True)).to_be_visible()
+        assert page.url.endswith(f"/en/doctors/{doctor_id}?visit=checkup&day={first[:10]}")
+        second = await page.locator(".slot strong").nth(2).inner_text()
+        assert second != first[11:16]
+        await page.locator(".slot").nth(2).press("Enter")
+        await expect(page.get_by_text(f"to {email}")).to_be_visible()
+        await expect(page.get_by_text("You have chosen:")).to_contain_text(second)
+        await page.get_by_label(CODE, exact=True).fill(await code_of(shared, challenge_id))
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1, name="Book this appointment")).to_be_focused()
+        await expect(page.get_by_role("definition").first).to_contain_text(second)
+        # The next one at this browser is not told whose it was.
+        await page.get_by_role("link", name="My details").click()
+        await page.get_by_role("button", name="Log out", exact=True).click()
+        await expect(page.get_by_label("Email address")).to_have_value("")
+
+
+async def test_a_move_is_still_one_at_another_time(browser: Browser, shared: Clinic) -> None:
+    doctor_id = await shared.doctor()
+    starts_at, *_ = await shared.slots(doctor_id)
+    _, headers = await registered(shared)
+    path = await booked(shared, headers, doctor_id, starts_at)
+    appointment_id = path.rpartition("/")[2]
+    async with opened(browser, shared, f"{book_address(doctor_id, starts_at)}&move={appointment_id}") as page:
+        await page.get_by_role("link", name="Choose another time").click()
+        await expect(page.get_by_text("Your old one stays yours until the new one")).to_be_visible()
+        assert page.url.endswith(f"&move={appointment_id}")

@@ -5,13 +5,14 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from playwright.async_api import Browser, CDPSession, Page, expect
+from playwright.async_api import Browser, CDPSession, Page, Route, expect
 
 from infra.tokens import RECENT
 from tests.browser.looking import accessible, opened
 from tests.browser.patients import CODE, asked_for_code, logged_in, registered
 from tests.clinic import Clinic
 from tests.http.login.logins import code_of
+from tests.waiting import until_async
 
 PHONE = {
     "protocol": "ctap2",
@@ -170,3 +171,32 @@ async def test_where_they_cannot_work_they_are_not_offered(browser: Browser, sha
         await page.reload()
         await expect(page.get_by_role("heading", level=1, name="My details")).to_be_visible()
         await expect(page.get_by_role("heading", name="Passkeys")).to_have_count(0)
+
+
+async def test_a_passkey_that_the_clinic_refused_is_not_kept(browser: Browser, shared: Clinic) -> None:
+    email, _ = await registered(shared)
+    made: list[dict[str, Any]] = []
+    async with with_phone(browser, shared, "/en/me") as (page, phone):
+
+        async def refuse(route: Route) -> None:
+            if route.request.method == "POST":
+                made.extend(await phone.keys())
+                problem = {"code": "store_unavailable", "status": 503}
+                await route.fulfill(status=503, content_type="application/problem+json", json=problem)
+            else:
+                await route.fallback()
+
+        async def none_left() -> bool:
+            return not await phone.keys()
+
+        await logged_in(page, shared, email)
+        await page.reload()
+        await page.route("**/v1/me/passkeys", refuse)
+        await adds(page, "my phone")
+        await expect(page.get_by_role("alert").last).to_contain_text("does not answer at the moment")
+        await until_async(none_left, "the device has no passkey")
+        assert len(made) == 1
+        await page.unroute("**/v1/me/passkeys")
+        await adds(page, "my phone")
+        await expect(page.get_by_text("The passkey is added.")).to_be_visible()
+        assert len(await phone.keys()) == 1

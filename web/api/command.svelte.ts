@@ -1,4 +1,5 @@
-/** A write on its way: the same one, however often it has to be sent, until it is decided. */
+/** A write of a component on its way: the same one, however often it has to be sent, until it is decided. */
+import { onDestroy } from "svelte"
 import { body, FailedError, type CommandResource, type Failure } from "./client"
 import { remember, remembered } from "./remembered"
 import { own } from "./session.svelte"
@@ -35,6 +36,7 @@ export class Command<Body> {
     readonly ask: Ask<Body>,
   ) {
     addEventListener("online", this.retry)
+    onDestroy(() => this.#stop())
   }
 
   get busy(): boolean {
@@ -62,7 +64,7 @@ export class Command<Body> {
   retry = (): void => this.#wake()
 
   /** Ends the waiting; what was sent is decided all the same. */
-  stop(): void {
+  #stop(): void {
     this.#stopped = true
     if (this.state === "kept" && !this.#mayHaveArrived) dropped.add(this.#key)
     removeEventListener("online", this.retry)

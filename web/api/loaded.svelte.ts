@@ -1,4 +1,5 @@
-/** Something read from the API: its value, or why there is none. Read again once the network is back. */
+/** Something read from the API for a component: its value, or why there is none. Read again once the network is back. */
+import { onDestroy } from "svelte"
 import { FailedError, type Failure } from "./client"
 
 const RETRY_MS = 5_000
@@ -9,6 +10,13 @@ export class Loaded<T> {
   loading = $state(false)
   #turn = 0
   #retry?: ReturnType<typeof setTimeout>
+
+  constructor() {
+    onDestroy(() => {
+      this.#turn++
+      clearTimeout(this.#retry)
+    })
+  }
 
   /** Reads; of several that run at once, the last one counts. What was read before stays until then. */
   async read(ask: () => Promise<T>): Promise<T | undefined> {
@@ -30,11 +38,5 @@ export class Loaded<T> {
     } finally {
       if (turn === this.#turn) this.loading = false
     }
-  }
-
-  /** Ends what is running. */
-  stop(): void {
-    this.#turn++
-    clearTimeout(this.#retry)
   }
 }

@@ -1,5 +1,5 @@
 /** Passkeys (WebAuthn): what this browser's authenticators are asked, and what they answer. */
-import { answered, api, body, type Tokens } from "./client"
+import { answered, api, body, type FailedError, type Tokens } from "./client"
 import { clinic } from "./page"
 import { own } from "./session.svelte"
 
@@ -28,12 +28,26 @@ export async function addPasskey(name: string): Promise<"added" | "already" | "n
   try {
     const passkey = await chosen(navigator.credentials.create({ publicKey: options }))
     if (!passkey) return "none"
-    await answered(own.POST("/v1/me/passkeys", { body: { challenge_id, name, passkey: passkey.toJSON() } }))
+    const adding = own.POST("/v1/me/passkeys", { body: { challenge_id, name, passkey: passkey.toJSON() } })
+    await answered(adding).catch((failed: FailedError) => {
+      // Where no answer came, the clinic may know it all the same.
+      if (failed.problem) forgetOnDevice(options.rp.id, passkey.id)
+      throw failed
+    })
     return "added"
   } catch (error) {
     if (error instanceof DOMException && error.name === "InvalidStateError") return "already"
     throw error
   }
+}
+
+type Signalling = {
+  signalUnknownCredential?: (options: { rpId: string | undefined; credentialId: string }) => Promise<void>
+}
+
+/** Has the device remove a passkey that the clinic does not know (WebAuthn Level 3, 5.1.10), if its browser can. */
+function forgetOnDevice(rpId: string | undefined, credentialId: string): void {
+  void (PublicKeyCredential as Signalling).signalUnknownCredential?.({ rpId, credentialId }).catch(() => {})
 }
 
 async function chosen(asked: Promise<Credential | null>): Promise<PublicKeyCredential | undefined> {

@@ -1,5 +1,5 @@
-/** What the page at this address asks first. This is a script of its own, which is there earlier than the page's: so the
- * page is drawn once, with the answer. Meanwhile it has the browser make ready what formats dates, which takes long. */
+/** What the page at this address asks first. This is a script of its own, which is there earlier than the page's.
+ * Meanwhile it has the browser make ready what formats dates, which takes long. */
 import { firstFree, opening } from "../api/free"
 import { dateOf } from "../time/format"
 

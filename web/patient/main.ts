@@ -4,6 +4,6 @@ import App from "./App.svelte"
 import { first } from "./first"
 import { keepPages } from "./offline"
 
-await Promise.all([first.doctors.soon(), first.times.soon()])
+await first.times.soon()
 mount(App, { target: document.body })
 keepPages()

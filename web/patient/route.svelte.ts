@@ -29,7 +29,7 @@ export function href(path: string, query: Record<string, string | undefined> = {
 /** Goes to another page: its heading gets the focus. */
 export async function go(address: string): Promise<void> {
   if (new URL(address, location.href).href !== location.href) history.pushState(null, "", address)
-  await painted()
+  await painted() // what was pressed looks so before the work of another page begins
   await show()
 }
 
@@ -45,8 +45,8 @@ export function note(address: string): void {
   url = new URL(location.href)
 }
 
-/** Resolves once the page is painted as it is now: what was pressed looks so before the work of another page begins. */
-function painted(): Promise<void> {
+/** Resolves once the page is painted as it is now. */
+export function painted(): Promise<void> {
   return new Promise((resolve) => {
     requestAnimationFrame(() => setTimeout(resolve))
     setTimeout(resolve, UNSEEN_MS)

@@ -77,6 +77,12 @@ export function dateAndTime(date: string, instant: string, zone: string): string
   return withOffset(t("time.dateAndTime", { date, time: clock(instant, zone) }), instant, zone)
 }
 
+/** "Monday 30 November 2026, 09:00": what is right on paper, too. */
+export function dated(instant: string, zone: string): string {
+  const date = dateIn(zone, instant)
+  return dateAndTime(`${longDate(date)} ${date.slice(0, 4)}`, instant, zone)
+}
+
 /** "Today, 09:00", "Monday 30 November, 09:00" */
 export function when(instant: string, zone: string): string {
   return dateAndTime(nearDate(dateIn(zone, instant), zone), instant, zone)

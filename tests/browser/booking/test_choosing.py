@@ -135,3 +135,30 @@ async def test_the_filters_narrow_the_list(browser: Browser, shared: Clinic) -> 
         await page.get_by_role("link", name="Choose a time with Dr. Long").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Dr. Long")
         assert "visit=long" in page.url
+
+
+@pytest.mark.parametrize(
+    ("language", "length", "headings"),
+    [
+        ("en", "Check-up 30 minutes", ["Morning", "Afternoon", "Evening"]),
+        ("de", "Check-up 30 Minuten", ["Vormittag", "Nachmittag", "Abend"]),
+    ],
+)
+async def test_the_times_of_a_long_day_have_headings(
+    browser: Browser, shared: Clinic, language: str, length: str, headings: list[str]
+) -> None:
+    hours = [{"weekday": day, "starts": "09:00", "ends": "19:30"} for day in range(1, 8)]
+    doctor_id = await shared.doctor(hours, policy={"slot_minutes": 15})
+    day = (clock.now() + timedelta(days=7)).date()
+    async with opened(browser, shared, f"/{language}/doctors/{doctor_id}?day={day}") as page:
+        await expect(page.get_by_text(length)).to_be_visible()
+        await expect(page.get_by_role("heading", level=3)).to_have_text(headings)
+        lists = [
+            await part.locator("strong").all_inner_texts() for part in await page.locator("h3 + ul").all()
+        ]
+        assert [(len(part), part[0], part[-1]) for part in lists] == [
+            (12, "09:00", "11:45"),
+            (24, "12:00", "17:45"),
+            (5, "18:00", "19:00"),
+        ]
+        await accessible(page)
