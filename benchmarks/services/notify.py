@@ -136,7 +136,9 @@ async def _append(
     try:
         await asyncio.gather(
             *(
-                append_to(settings, producer, number, first, _facts(number, count, decided_at, patients))
+                append_to(
+                    settings, producer, number, first, _facts(number, count, decided_at, patients, first)
+                )
                 for number in range(EVENTS_TOPIC.partitions)
             )
         )
@@ -145,12 +147,13 @@ async def _append(
 
 
 def _facts(
-    partition: int, count: int, decided_at: datetime, patients: list[UUID]
+    partition: int, count: int, decided_at: datetime, patients: list[UUID], first: int
 ) -> Iterator[tuple[datetime, Fact]]:
     """A partition's share of the bookings, by patients of ours, all decided at once, behind one doctor."""
     doctor_id = UUID(int=partition)
     yield decided_at, _doctor(doctor_id)
-    for number, (_, fact) in enumerate(bookings(partition, count // EVENTS_TOPIC.partitions, decided_at)):
+    booked = bookings(partition, count // EVENTS_TOPIC.partitions, decided_at, first)
+    for number, (_, fact) in enumerate(booked):
         patient_id = patients[number % len(patients)]
         yield decided_at, fact.model_copy(update={"patient_id": patient_id, "doctor_id": doctor_id})
 
