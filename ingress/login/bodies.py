@@ -131,9 +131,3 @@ def invalid_code(tries_left: int) -> Problem:
     """The problem with a code that is wrong or no longer valid."""
     advice = "Please try again." if tries_left else "Please ask for a new one."
     return Problem(Code.INVALID_CODE, f"The code is not valid. {advice}", members={"tries_left": tries_left})
-
-
-def used_code() -> Problem:
-    """The problem with a right code that is sent again."""
-    detail = "The code was used already. Please ask for a new one."
-    return Problem(Code.INVALID_CODE, detail, members={"tries_left": 0})

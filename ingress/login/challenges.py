@@ -29,6 +29,7 @@ from infra.postgres import is_outage
 from infra.redis import REDIS_OUTAGES
 from infra.service import Service
 from infra.settings import Settings
+from ingress.http.problems import Code, Problem
 from ingress.login.limits import GiveBack
 
 CODE_DIGITS = 8
@@ -67,14 +68,10 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """The code was wrong, or the challenge is over. `email` is None for an unknown challenge.
-
-    `is_repeat`: it was right, and has just been used; an answer may have been lost, so it is no failure.
-    """
+    """The code was wrong, or the challenge is over. `email` is None for an unknown challenge."""
 
     tries_left: int
     email: str | None = None
-    is_repeat: bool = False
 
 
 class Challenges:
@@ -145,6 +142,7 @@ class Challenges:
         inside fails in an outage, and so without effect, a right code counts again until its time is over.
 
         Raises:
+            Problem: 401, the code was right and has just been used. An answer may be lost: it is no failure.
             TransientError: Redis does not answer.
         """
         key = self._key(challenge_id)
@@ -169,7 +167,9 @@ class Challenges:
         if found is None:
             used: Any = await self._redis.get(f"{key}:used")
             kept = None if used is None else self._keys.open_challenge(challenge_id, used)
-            return Wrong(0, is_repeat=kept is not None and hmac.compare_digest(kept, code.encode()))
+            if kept is not None and hmac.compare_digest(kept, code.encode()):
+                raise _used()
+            return Wrong(0)
         tries, sealed, _ = found
         secret = Secret.model_validate_json(self._keys.open_challenge(challenge_id, sealed))
         assert secret.email is not None, "`begin` sets it"
@@ -182,8 +182,13 @@ class Challenges:
         await self._redis.set(f"{key}:used", used, ex=GRACE)
         # The last try has deleted it already: no other one can have found it since.
         if not await self._redis.delete(key) and tries < TRIES_MAX:
-            return Wrong(0, secret.email, is_repeat=True)
+            raise _used()
         return Proved(secret.email, secret.language, secret.phone)
 
     def _key(self, challenge_id: UUID) -> str:
         return secret_key(self._namespace, challenge_id)
+
+
+def _used() -> Problem:
+    detail = "The code was used already. Please ask for a new one."
+    return Problem(Code.INVALID_CODE, detail, members={"tries_left": 0})

@@ -26,7 +26,6 @@ from ingress.login.bodies import (
     TokensView,
     invalid_code,
     invalid_factors,
-    used_code,
 )
 from ingress.login.challenges import Proved, Wrong
 from ingress.login.cookie import set_cookie
@@ -101,8 +100,6 @@ async def log_in(request: Request, body: Proof) -> Response:
 
 async def _as_patient(request: Request, app: Resources, network: Network, body: LoginBody) -> Continued:
     async with app.challenges.checked(body.challenge_id, body.code) as checked:
-        if isinstance(checked, Wrong) and checked.is_repeat:
-            raise used_code()
         if isinstance(checked, Wrong):
             account = None if checked.email is None else account_of(app, checked.email)
             await count_failure(app, network, "wrong_code", account)

@@ -18,7 +18,7 @@ from ingress.http.auth import AuthenticatedRoute, Login, OnlyPatient
 from ingress.http.network import Network
 from ingress.http.problems import Code, not_found
 from ingress.http.views import answer
-from ingress.login.bodies import ChallengeView, LoginCode, invalid_code, used_code
+from ingress.login.bodies import ChallengeView, LoginCode, invalid_code
 from ingress.login.challenges import Wrong
 from ingress.login.routes import account_of, count_failure
 from ingress.openapi.responses import BODY_PROBLEMS, answers
@@ -143,8 +143,6 @@ async def _confirm(request: Request, login: Access, body: ConfirmBody, field: Pr
     app, network, caller = resources(request), Network.of(request), login.actor
     await app.login_limits.check_network(network)
     async with app.challenges.checked(body.challenge_id, body.code, caller.id) as checked:
-        if isinstance(checked, Wrong) and checked.is_repeat:
-            raise used_code()
         if isinstance(checked, Wrong) or (checked.phone is None) is (field is ProfileField.PHONE):
             await count_failure(app, network, "wrong_code", None)
             raise invalid_code(checked.tries_left if isinstance(checked, Wrong) else 0)

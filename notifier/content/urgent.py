@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from notifier.content.language import translation
-from notifier.content.notification import Kind
+from notifier.content.notification import ACCOUNT_NOTICES, Kind
 
 
 def words(kind: Kind, at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
@@ -13,12 +13,8 @@ def words(kind: Kind, at: Mapping[str, str], language: str) -> tuple[str, str, l
             return _address_code(at, language)
         case Kind.ADDRESS_CHANGED:
             return _address_changed(at, language)
-        case Kind.PASSKEY_ADDED:
-            return _passkey_added(at, language)
-        case Kind.PASSKEY_REMOVED:
-            return _passkey_removed(at, language)
-        case Kind.CALENDAR_LINK_MADE:
-            return _calendar_link_made(at, language)
+        case _ if kind in ACCOUNT_NOTICES:
+            return _account_notice(kind, at, language)
         case _:
             return _login(at, language)
 
@@ -62,43 +58,34 @@ def _address_changed(at: Mapping[str, str], language: str) -> tuple[str, str, li
     return _("Your contact details at %(clinic)s have changed") % at, lead % at, notes
 
 
-# The notices below are without a link: it would be the one that a forged notice has.
-
-
-def _passkey_added(at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
+def _account_notice(kind: Kind, at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
+    # Without a link: it would be the one that a forged notice has.
     _ = translation(language)
-    lead = _(
-        "A passkey was added to your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
-        "Whoever has it can log in as you."
-    )
-    notes = [
-        _("If it was you, there is nothing to do."),
-        _("If it was not you, log in, remove the passkey, log out everywhere else, and call the clinic."),
-    ]
-    return _("A passkey was added to your account at %(clinic)s") % at, lead % at, notes
-
-
-def _passkey_removed(at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
-    _ = translation(language)
-    lead = _(
-        "A passkey was removed from your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
-        "Nobody can log in by it any more."
-    )
-    notes = [
-        _("If it was you, there is nothing to do."),
-        _("If it was not you, log in, log out everywhere, and call the clinic."),
-    ]
-    return _("A passkey was removed from your account at %(clinic)s") % at, lead % at, notes
-
-
-def _calendar_link_made(at: Mapping[str, str], language: str) -> tuple[str, str, list[str]]:
-    _ = translation(language)
-    lead = _(
-        "A calendar link was made with your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
-        "Whoever has it sees the times of appointments."
-    )
-    notes = [
-        _("If it was you, there is nothing to do."),
-        _("If it was not you, log in, withdraw the link, log out everywhere, and call the clinic."),
-    ]
-    return _("A calendar link was made with your account at %(clinic)s") % at, lead % at, notes
+    texts = {
+        Kind.PASSKEY_ADDED: (
+            _("A passkey was added to your account at %(clinic)s"),
+            _(
+                "A passkey was added to your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
+                "Whoever has it can log in as you."
+            ),
+            _("If it was not you, log in, remove the passkey, log out everywhere else, and call the clinic."),
+        ),
+        Kind.PASSKEY_REMOVED: (
+            _("A passkey was removed from your account at %(clinic)s"),
+            _(
+                "A passkey was removed from your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
+                "Nobody can log in by it any more."
+            ),
+            _("If it was not you, log in, log out everywhere, and call the clinic."),
+        ),
+        Kind.CALENDAR_LINK_MADE: (
+            _("A calendar link was made with your account at %(clinic)s"),
+            _(
+                "A calendar link was made with your account at %(clinic)s on %(day)s at %(time)s, %(zone)s. "
+                "Whoever has it sees the times of appointments."
+            ),
+            _("If it was not you, log in, withdraw the link, log out everywhere, and call the clinic."),
+        ),
+    }
+    subject, lead, otherwise = texts[kind]
+    return subject % at, lead % at, [_("If it was you, there is nothing to do."), otherwise]
