@@ -59,6 +59,7 @@ class Consumer(ConsumerRebalanceListener):
         """`batch_ms`: the broker collects records for this long, so that batches are fewer and larger."""
         self._settings = settings
         self._topic = topic_name(settings, topic)
+        self._partitions = topic.partitions
         self._own = own
         self._service = service
         self._assigned: dict[TopicPartition, AssignedPartition] = {}
@@ -112,6 +113,10 @@ class Consumer(ConsumerRebalanceListener):
             await to_the_end(self._stop())
 
     async def _stop(self) -> None:
+        if 0 < len(self._assigned) < self._partitions:
+            # aiokafka does not tell when a static member leaves, and its partitions wait for its session's
+            # end. Others are there, and take them at once.
+            self._client._coordinator._group_instance_id = None
         await self._release(set(self._assigned))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2 * STOP_TIMEOUT_S):

@@ -21,7 +21,7 @@ from booking_worker.main import running_worker
 from booking_worker.publish import wake_ups as wake_up
 from booking_worker.publish.wake_ups import WakeUps
 from contracts.decision import Decision, State
-from contracts.topics import EVENTS_TOPIC
+from contracts.topics import COMMANDS_TOPIC, EVENTS_TOPIC
 from infra import clock, service
 from infra.kafka import consumer
 from infra.kafka.connection import topic_name
@@ -32,7 +32,7 @@ from infra.settings import Settings
 from ingress.commands import command_log
 from ingress.main import running_ingress
 from ops import probes
-from tests.clinic import CHECKUP, Clinic, ingress_process
+from tests.clinic import CHECKUP, Clinic, ingress_process, worker_process
 from tests.clinic import clinic as running_clinic
 from tests.delivery.ledger import settle
 from tests.waiting import until_async
@@ -46,6 +46,26 @@ async def test_a_worker_without_partitions_keeps_running(
     await undecided.send("POST", "/v1/doctors", undecided.staff, _doctor(), wait=0)
     async with running_worker(undecided.settings):
         await settle(undecided)
+
+
+async def test_a_worker_that_is_stopped_leaves_its_partitions_to_the_others(
+    undecided: Clinic, tmp_path: Path
+) -> None:
+    settings = undecided.settings.model_copy(update={"session_timeout_ms": 60_000})
+    stopped, other = (worker_process(settings, tmp_path, number) for number in (1, 2))
+    await stopped.start()
+    await other.start()
+
+    async def both_have_partitions() -> bool:
+        return all("partitions assigned" in worker.log_path.read_text() for worker in (stopped, other))
+
+    await until_async(both_have_partitions, "both workers have partitions", timeout_s=30)
+    await stopped.stop()
+    for _ in range(COMMANDS_TOPIC.partitions):
+        await undecided.send("POST", "/v1/doctors", undecided.staff, _doctor(), wait=0)
+
+    await settle(undecided)  # in half of the session
+    await other.stop()
 
 
 async def test_a_worker_that_is_cancelled_again_while_it_stops_leaves_nothing_behind(
