@@ -8,12 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from dotenv import dotenv_values
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from infra.crypto.tls import serving_context
 from infra.errors import MisconfiguredError
 from infra.settings import Settings
 
+OPENMETRICS = "application/openmetrics-text"
 METRICS_URL_PREFIX = "CLINIC_METRICS_URL_"
 
 PARTITION_STOPPED = Gauge(
@@ -53,6 +55,14 @@ POSTGRES_WAIT_SECONDS = Histogram(
 Reason = Callable[[], str | None]
 
 
+def exposition(accept: str) -> tuple[str, bytes]:
+    """The metrics of this process with their media type: OpenMetrics where it is accepted."""
+    if OPENMETRICS in accept:
+        encode, media_type = choose_encoder(OPENMETRICS)
+        return media_type, encode(REGISTRY)
+    return CONTENT_TYPE_LATEST, generate_latest()
+
+
 def serve_monitoring(settings: Settings, not_live: Reason, not_ready: Reason) -> None:
     """Serve `/metrics`, `/health/live` and `/health/ready` from now on, where the settings name a port.
 
@@ -71,7 +81,7 @@ def serve_monitoring(settings: Settings, not_live: Reason, not_ready: Reason) ->
         def do_GET(self) -> None:
             match self.path:
                 case "/metrics":
-                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                    self._answer(200, *exposition(self.headers.get("Accept", "")))
                 case "/health/live":
                     self._health("live", not_live())
                 case "/health/ready":

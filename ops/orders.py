@@ -74,7 +74,8 @@ async def skip(settings: Settings, consumer: str, partition: int, offset: int, w
     async with log_reader(settings, follower.topic) as log:
         start, end = await bounds(log, TopicPartition(topic, number))
     if not start <= offset < end:
-        raise MisconfiguredError(f"Partition {number} of {topic} has offsets {start} to {end - 1}.")
+        held = f"offsets {start} to {end - 1}" if start < end else "no records"
+        raise MisconfiguredError(f"Partition {number} of {topic} has {held}.")
     async with database(settings.postgres_dsn.get_secret_value(), "clinic-skip", connections_max=1) as pool:
         await _check_ahead(pool, follower, topic, topic_id, number, offset)
         await _record(settings, "skip", follower, number, offset)

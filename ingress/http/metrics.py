@@ -1,10 +1,11 @@
 """The metrics of an ingress, each declared once with its meaning; `GET /metrics` for Prometheus."""
 
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from fastapi import APIRouter, Request, Response
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra import clock
+from infra.metrics import exposition
 from ingress.http.problems import Code
 from ingress.openapi.responses import problems
 
@@ -82,15 +83,19 @@ router = APIRouter(tags=["operation"])
     response_class=Response,
     responses={
         200: {
-            "description": "Prometheus text format.",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "description": "Prometheus text format, or OpenMetrics for who accepts it.",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "application/openmetrics-text": {"schema": {"type": "string"}},
+            },
         },
         **problems(Code.INTERNAL_ERROR),
     },
 )
-async def get_metrics() -> Response:
+async def get_metrics(request: Request) -> Response:
     """The metrics of this process. Each HELP line gives the meaning."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    media_type, metrics = exposition(request.headers.get("accept", ""))
+    return Response(metrics, media_type=media_type)
 
 
 class Measured:

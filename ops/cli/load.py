@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -46,6 +47,8 @@ def load(
         raise typer.BadParameter("either a key or a token", param_hint="--token-file")
     if url and not (key_file or token_file):
         raise typer.BadParameter("needs --key-file or --token-file", param_hint="--url")
+    if url and not _is_address(url):
+        raise typer.BadParameter("an address, such as https://clinic.example.org", param_hint="--url")
     settings = Settings.load(data)
     if url:
         settings = settings.model_copy(update={"url": url.rstrip("/")})
@@ -63,3 +66,11 @@ def load(
         patients=patients or usual.patients,
     )
     raise typer.Exit(0 if load_test(settings, data, source, profile, report, as_json) else 1)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port out of range
+        return False

@@ -13,6 +13,9 @@ DataDir = Annotated[
     Path,
     typer.Option("--data", metavar="DIR", help="data folder of the embedded stack", show_default=True),
 ]
+# `ops.tokens.MINUTES_MAX`, likewise.
+TOKEN_MINUTES_MAX = 15
+Minutes = Annotated[int, typer.Option(metavar="N", help="validity in minutes", min=1, max=TOKEN_MINUTES_MAX)]
 LAST_MAX = 1_000_000
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 

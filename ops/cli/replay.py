@@ -40,13 +40,19 @@ def verify(
 
 
 def _instant(text: str | None) -> datetime | None:
-    """An instant in RFC 3339, which has an offset."""
+    """An instant that has passed, in RFC 3339, which has an offset."""
+    from infra import clock
+
+    if text is None:
+        return None
     try:
-        found = datetime.fromisoformat(text) if text else None
+        found = datetime.fromisoformat(text)
     except ValueError:
         found = None
-    if text and (found is None or found.tzinfo is None):
+    if found is None or found.tzinfo is None:
         raise typer.BadParameter(
             "an instant with its offset, such as 2026-03-01T00:00:00+01:00", param_hint="--since"
         )
+    if found > clock.now():
+        raise typer.BadParameter("nothing is verified: that time is still to come", param_hint="--since")
     return found

@@ -33,7 +33,7 @@ def upgrade() -> None:
 
 
 def main() -> None:
-    """The command. Status 1, and a sentence, if Docker fails."""
+    """The command. Status 1, and a sentence, if Docker fails or a file is not as it has to be."""
     parser = argparse.ArgumentParser(prog="python3 -m ops.compose", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (up, upgrade):
@@ -55,6 +55,8 @@ def main() -> None:
             {"up": up, "upgrade": upgrade}[arguments.command]()
     except subprocess.CalledProcessError as error:
         sys.exit(f"docker {' '.join(error.cmd[1:])}: status {error.returncode}. The lines above say why.")
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}." if error.filename else f"{error}.")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ the position in the database. The log's files are copied twice: first all, then,
 moment that takes, those that have changed meanwhile.
 """
 
+import errno
 import json
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from ops.compose.docker import compose, docker, output
 
 ROLES, DATABASE, LOG, LOG_SINCE = "roles.sql", "postgres.dump", "kafka.tar", "kafka-since.tar"
 OWNER = ("--username=postgres",)
+FILES = (ROLES, DATABASE, LOG, LOG_SINCE)
 LOG_DIR = "/var/lib/kafka/data"
 MARK = "/tmp/begun"  # noqa: S108 - in a container of its own
 # Kafka makes its indexes anew.
@@ -28,7 +30,18 @@ POLLS_MAX = 3_600
 
 def backup(folder: Path) -> None:
     """Save the database and the log into a new folder, while everything works. Keys are not in it."""
-    folder.mkdir(parents=True, mode=0o700)
+    if folder.exists():
+        raise FileExistsError(errno.EEXIST, "A backup needs a new folder", str(folder))
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    unfinished.mkdir(parents=True, mode=0o700)
+    _save(unfinished)
+    unfinished.rename(folder)
+    print(
+        f"{folder}: saved. Copy it elsewhere, and secrets/ apart from it: without its keys it cannot be read."
+    )
+
+
+def _save(folder: Path) -> None:
     with (folder / ROLES).open("wb") as file:
         without = ("--roles-only", "--no-role-passwords")
         compose("exec", "-T", "postgres", "pg_dumpall", *OWNER, *without, stdout=file)
@@ -48,16 +61,19 @@ def backup(folder: Path) -> None:
             compose("unpause", "kafka")
     finally:
         docker("rm", "--force", "--volumes", copier)
-    print(
-        f"{folder}: saved. Copy it elsewhere, and secrets/ apart from it: without its keys it cannot be read."
-    )
 
 
 def restore(folder: Path, *, with_log: bool = False) -> None:
     """Replace the database by the saved one, and let the workers catch up with the log, then start the rest.
 
     The log stays, unless `with_log` replaces it, too: what came after the backup is then lost.
+
+    Raises:
+        FileNotFoundError: the folder holds no whole backup. Nothing was touched.
     """
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(errno.ENOENT, "No backup is without it", str(folder / name))
     compose("up", "--detach", "--wait", "--no-deps", "postgres")
     compose("rm", "--stop", "--force", *SERVICES, "setup")
     if with_log:

@@ -34,9 +34,12 @@ def load_test(
 
     Raises:
         ClinicError: Locust is not installed, or the clinic does not answer.
-        OSError: the report cannot be written.
+        OSError: the report cannot be written: told before the test, not after minutes of it.
     """
     quiet()
+    if report:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.open("ab").close()
     result = asyncio.run(_run(settings, data_dir, source, profile))
     name = f"{profile.kind}-{result.began_at:%Y-%m-%dT%H-%M-%S}.html"
     path = report or data_dir / FOLDER / name

@@ -30,7 +30,8 @@ async def first_since(
     """The offset of the first command that the broker took at that time or later."""
     if since is None:
         return 0
-    found = (await consumer.offsets_for_times({partition: int(since.timestamp() * 1000)}))[partition]
+    since_ms = max(int(since.timestamp() * 1000), 0)
+    found = (await consumer.offsets_for_times({partition: since_ms}))[partition]
     return min(found.offset, next_offset) if found else next_offset
 
 

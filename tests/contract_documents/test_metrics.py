@@ -1,5 +1,6 @@
 """`GET /metrics`: an ingress's metrics, by the templates of its routes."""
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.clinic import Clinic
@@ -58,3 +59,14 @@ async def test_every_metric_has_a_description(demo: Clinic) -> None:
     ours = [f for f in text_string_to_metric_families(response.text) if f.name.startswith("clinic_")]
     assert len(ours) >= 5
     assert all(family.documentation for family in ours)
+
+
+async def test_whoever_accepts_openmetrics_is_answered_with_it(demo: Clinic) -> None:
+    accepted = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3"}
+    response = await demo.http.get("/metrics", headers=accepted)
+
+    assert response.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert response.text.endswith("\n# EOF\n")
+    families = parsed_openmetrics(response.text)  # type: ignore[no-untyped-call]
+    names = {family.name for family in families}
+    assert {"clinic_http_requests", "clinic_redis_connected"} <= names

@@ -190,6 +190,8 @@ async def test_a_consumer_serves_its_health_and_stops_with_status_0(
         await until_async(is_ready, "it is ready")
         assert (await http.get("/health/live")).json() == {"status": "live"}
         assert "clinic_partition_stopped" in (await http.get("/metrics")).text
+        accepted = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        assert (await http.get("/metrics", headers=accepted)).text.endswith("\n# EOF\n")
         assert (await http.get("/elsewhere")).status_code == 404
 
     await process.stop()

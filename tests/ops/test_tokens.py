@@ -13,7 +13,7 @@ from contracts.topics import SECURITY_EVENTS_TOPIC
 from infra.settings import Settings
 from infra.signing_keys import SigningKeys
 from infra.tokens import Access, Role, TokenChecker
-from ops.cli import TOKEN_MINUTES_MAX
+from ops.cli.options import TOKEN_MINUTES_MAX
 from ops.tokens import MINUTES_MAX, STAFF_ID, register_patients
 from tests.clinic import namespace, records
 from tests.ops.conftest import clinic_command

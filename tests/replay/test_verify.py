@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,6 +55,7 @@ async def test_since_a_time_earlier_findings_are_left_out(seeded: Seeded) -> Non
         )
         assert len(await findings(tampered)) == 1, seeded.seed
         assert len(await findings(tampered, at)) == 1
+        assert len(await findings(tampered, datetime.min.replace(tzinfo=UTC))) == 1
         assert await findings(tampered, at + timedelta(seconds=1)) == []
 
 

@@ -3,6 +3,8 @@
 import json
 import re
 import stat
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -125,3 +127,44 @@ def test_consumers_are_found_in_stack_env_and_in_the_environment(
 
 def test_a_path_in_a_properties_file_is_ascii() -> None:
     assert escaped(Path("/home/josé/漢🏥")) == r"/home/jos\u00e9/\u6f22\ud83c\udfe5"
+
+
+def ended(*arguments: str, folder: Path) -> tuple[int, list[str]]:
+    """Status and complaints of a command where no server runs."""
+    command = [sys.executable, "-m", "ops.cli", *arguments]
+    settings = {"CLINIC_KAFKA_BOOTSTRAP": "127.0.0.1:9", "PYTHONPATH": str(OPS.parent)}
+    process = subprocess.run(command, env=settings, cwd=folder, capture_output=True, text=True)
+    return process.returncode, process.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("pause", "Kafka does not answer"),
+        ("audit export --out nowhere/trail", "nowhere/trail: No such file or directory."),
+        ("load smoke --report .", ".: Is a directory."),
+    ],
+)
+def test_a_failure_is_one_sentence(command: str, sentence: str, tmp_path: Path) -> None:
+    status, [complaint] = ended(*command.split(), folder=tmp_path)
+
+    assert status == 1
+    assert complaint.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "since", ["", "yesterday", "2026-03-01", "2026-03-01T00:00:00", "9999-01-01T00:00:00Z"]
+)
+def test_a_time_without_its_offset_or_still_to_come_is_misuse(since: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["replay", "verify", "--since", since, "--data", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "--since" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["clinic.example", "ftp://clinic.example", "http://", "http://x:99999"])
+def test_a_load_test_of_no_address_is_misuse(url: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["load", "smoke", "--url", url, "--key-file", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "--url" in result.stderr

@@ -147,6 +147,8 @@ async def test_a_skipped_command_is_set_aside_alone_and_counts_as_failed(
         await orders.skip(settings, "worker", poison.partition, 2, "too late")
     with pytest.raises(MisconfiguredError, match="has offsets 0 to 3"):
         await orders.skip(settings, "worker", poison.partition, 4, "too early")
+    with pytest.raises(MisconfiguredError, match="has no records"):
+        await orders.skip(settings, "worker", (poison.partition + 1) % 12, 0, "nothing is there")
 
 
 async def give(probe: Probe, skips: list[int] | None = None, *, paused: bool = False) -> None:
