@@ -1,4 +1,4 @@
-"""Keys and their uses: receipts, fingerprints, address indexes, encrypted text.
+"""Keys and their uses: receipts, fingerprints, blind indexes, encrypted text.
 
 Each use has a separate key, derived from the master key (HKDF, RFC 5869), so that none reveals another. What
 wraps the patients' data keys is not derived from it (`infra.crypto.epochs`), except in earlier releases.
@@ -6,7 +6,7 @@ wraps the patients' data keys is not derived from it (`infra.crypto.epochs`), ex
 
 import hmac
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.receipt import Receipt
 from infra import clock
-from infra.crypto import blind_indexes
-from infra.crypto.epochs import FORMER_EPOCH, Epochs
+from infra.crypto.blind_indexes import BlindIndexes
+from infra.crypto.epochs import FORMER_EPOCH, Epochs, missing_key
 from infra.crypto.sealing import (
     KEY_BYTES,
     KEY_ID_BYTES,
@@ -30,6 +30,7 @@ from infra.crypto.sealing import (
     to_base64url,
 )
 from infra.crypto.uses import (
+    ADDRESS_LOCKS,
     CHALLENGES,
     FINGERPRINTS,
     FORMER_ADDRESSES,
@@ -123,39 +124,15 @@ class Keys:
         canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), default=str).encode()
         return hmac.digest(self._secret(FINGERPRINTS), canonical, "sha256")[:16].hex()
 
-    def address_index(self, address: str, epoch: int) -> bytes:
-        """A keyed hash by which a mail address, in its comparable form, is found. It goes with its epoch.
+    @property
+    def indexes(self) -> BlindIndexes:
+        """Of the patients' addresses and search terms."""
+        return BlindIndexes(self._epochs, self._secrets.get(FORMER_ADDRESSES))
 
-        Raises:
-            MisconfiguredError: the epoch's key does not exist.
-        """
-        return blind_indexes.address_index(self._addresses_secret(epoch), address)
-
-    def address_indexes(self, addresses: Iterable[str]) -> set[bytes]:
-        """All indexes by which these addresses may be found at present."""
-        secrets = self._addresses_secrets()
-        return {blind_indexes.address_index(secret, address) for secret in secrets for address in addresses}
-
-    def search_terms(self, terms: Iterable[str], epoch: int) -> list[int]:
-        """Terms of a patient (`storage.search_terms`) as they are stored. They go with their epoch."""
-        return sorted(blind_indexes.search_terms(self._addresses_secret(epoch), terms))
-
-    def all_search_terms(self, terms: Collection[str]) -> list[int]:
-        """All that stands for these terms at present."""
-        found = (blind_indexes.search_terms(secret, terms) for secret in self._addresses_secrets())
-        return sorted(set().union(*found))
-
-    def _addresses_secrets(self) -> list[bytes]:
-        secrets = [epoch.addresses for epoch in self._epochs.all()]
-        return [*secrets, *filter(None, [self._secrets.get(FORMER_ADDRESSES)])]
-
-    def _addresses_secret(self, epoch: int) -> bytes:
-        if epoch == FORMER_EPOCH:
-            return self._secret(FORMER_ADDRESSES)
-        known = self._epochs.get(epoch)
-        if known is None:
-            raise _missing(epoch)
-        return known.addresses
+    def address_lock(self, address: str) -> int:
+        """The 64-bit number of the lock on a mail address, in its comparable form. The same in all epochs."""
+        digest = hmac.digest(self._secret(ADDRESS_LOCKS), address.encode(), "sha256")
+        return int.from_bytes(digest[:8], "big", signed=True)
 
     def seal_note(self, text: str | None, time_off_id: UUID) -> str | None:
         """Staff's note about no patient, encrypted for the log."""
@@ -223,7 +200,7 @@ class Keys:
         number = epoch_of(wrapped)
         epoch = self._epochs.get(number)
         if epoch is None and number != FORMER_EPOCH:
-            raise _missing(number)
+            raise missing_key(number)
         try:
             if epoch is not None:
                 return epoch.wrapping.open(wrapped, DATA_KEY, patient_id)
@@ -238,9 +215,3 @@ def epoch_of(wrapped: bytes) -> int:
     if len(wrapped) == FORMER_WRAPPED_BYTES:
         return FORMER_EPOCH
     return int.from_bytes(wrapped[len(VERSION) : len(VERSION) + KEY_ID_BYTES], "big")
-
-
-def _missing(epoch: int) -> MisconfiguredError:
-    return MisconfiguredError(
-        f"The storage key of epoch {epoch} is not here: it was destroyed, or not copied."
-    )

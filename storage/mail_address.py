@@ -48,6 +48,11 @@ def comparable(address: str) -> str:
     return (unicodedata.normalize("NFC", local_part) + at + domain).translate(_ASCII_LOWER)
 
 
+def is_same(address: str, other: str) -> bool:
+    """True if two addresses are one."""
+    return comparable(address) == comparable(other)
+
+
 def formerly_comparable(address: str) -> str:
     """How earlier releases compared addresses: the same as today unless there are characters beyond ASCII."""
     return unicodedata.normalize("NFKC", address).casefold()

@@ -11,7 +11,8 @@ from cryptography.exceptions import InvalidTag
 from infra.errors import MisconfiguredError
 from infra.keys import Keys, epoch_of
 from infra.queries import load_queries
-from storage.patients import Registered, made_of, opened
+from storage.patients import made_of
+from storage.profiles import Registered, opened
 from storage.search_terms import Sought, terms_of
 
 CANDIDATES_MAX = 200
@@ -40,7 +41,7 @@ class PatientFinder:
         A search whose terms many patients share ends early: fewer than `limit`, and more to come. `take`
         makes a list of items, each of which opens a profile.
         """
-        groups = [self._keys.all_search_terms(terms) for terms in sought.groups()]
+        groups = [self._keys.indexes.all_search_terms(terms) for terms in sought.groups()]
         found: list[Registered] = []
         if not groups:
             return found, None
@@ -89,11 +90,11 @@ class PatientFinder:
                 await connection.execute(
                     _SQL["set_terms"],
                     row["id"],
-                    self._keys.search_terms(terms_of(registered.profile), epoch_of(row["data_key"])),
+                    self._keys.indexes.search_terms(terms_of(registered.profile), epoch_of(row["data_key"])),
                     made_of(row["data_key"], row["profile"]),
                 )
         return len(rows)
 
-    async def drop_terms_of_forgotten(self) -> None:
-        """Delete the terms that an ingress of an earlier release left when it forgot a patient."""
-        await self._pool.execute(_SQL["drop_terms_of_forgotten"])
+    async def drop_indexes_of_forgotten(self) -> None:
+        """Delete what an ingress of an earlier release left to find a patient by whom it forgot."""
+        await self._pool.execute(_SQL["drop_indexes_of_forgotten"])

@@ -26,5 +26,6 @@ ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
 -- set_terms --
 UPDATE people.patients SET search_terms = $2, terms_of = $3 WHERE id = $1
 
--- drop_terms_of_forgotten --
-UPDATE people.patients SET search_terms = NULL, terms_of = NULL WHERE profile IS NULL AND search_terms IS NOT NULL
+-- drop_indexes_of_forgotten --
+UPDATE people.patients SET search_terms = NULL, terms_of = NULL, address_bucket = NULL
+WHERE profile IS NULL AND (search_terms IS NOT NULL OR address_bucket IS NOT NULL)

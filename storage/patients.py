@@ -1,8 +1,7 @@
 """The patient directory: profiles, each encrypted under its patient's own key."""
 
-import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -12,13 +11,14 @@ import asyncpg
 from infra import clock
 from infra.batcher import Coalesced
 from infra.crypto.sealing import KEY_ID_BYTES, NONCE_BYTES, VERSION, Column, DataKey
-from infra.errors import ClinicError, TransientError
+from infra.errors import TransientError
 from infra.keys import Keys, epoch_of
 from infra.postgres import Connection
 from infra.queries import load_queries
 from storage import mail_address
 from storage.notices import SQL as NOTICES
-from storage.profiles import Language, Profile, open_profile, seal_profile
+from storage.patient_addresses import AddressTakenError, PatientAddresses
+from storage.profiles import Language, Profile, Registered, opened, seal_profile
 from storage.search_terms import terms_of
 
 REASON = Column("booking.appointments", "reason", "reason")
@@ -28,19 +28,6 @@ FORGOTTEN = "patient_forgotten"
 MARK_BYTES = len(VERSION) + KEY_ID_BYTES + NONCE_BYTES
 
 _SQL = load_queries(Path(__file__).with_suffix(".sql"))
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A registered patient."""
-
-    id: UUID
-    profile: Profile
-    created_at: datetime
-
-
-class AddressTakenError(ClinicError):
-    """Another patient has the mail address."""
 
 
 class Patients:
@@ -54,6 +41,7 @@ class Patients:
         self._keys = keys
         self._language = language
         self._smtputf8 = smtputf8
+        self._addresses = PatientAddresses(pool, keys)
         self._known: Coalesced[UUID, bytes] = Coalesced(self.wrapped_keys)
 
     async def register(self, email: str) -> UUID:
@@ -76,26 +64,29 @@ class Patients:
     async def add(self, profile: Profile, patient_id: UUID | None = None) -> UUID | None:
         """The id of a new patient, random unless given; None if another patient has the mail address."""
         patient_id = patient_id or clock.new_id()
-        if await self.find_by_address(profile.email) is not None:
-            return None
         data_key, wrapped = self._keys.new_data_key(patient_id)
         epoch = epoch_of(wrapped)
         sealed = seal_profile(data_key, patient_id, profile)
+        values = (
+            patient_id,
+            *self._addresses.indexes(profile.email, epoch),
+            wrapped,
+            epoch,
+            sealed,
+            clock.now(),
+            self._keys.indexes.search_terms(terms_of(profile), epoch),
+            made_of(wrapped, sealed),
+        )
         try:
-            inserted: UUID | None = await self._pool.fetchval(
-                _SQL["add"],
-                patient_id,
-                self._address_index(profile.email, epoch),
-                wrapped,
-                epoch,
-                sealed,
-                clock.now(),
-                self._keys.search_terms(terms_of(profile), epoch),
-                made_of(wrapped, sealed),
-            )
+            async with self._pool.acquire() as connection, connection.transaction():
+                await self._addresses.take(connection, profile.email, patient_id)
+                if await connection.fetchval(_SQL["add"], *values):
+                    return patient_id
+        except (AddressTakenError, asyncpg.UniqueViolationError):
+            return None
         except asyncpg.ForeignKeyViolationError:
-            raise TransientError("the storage key is being replaced, or is not registered yet") from None
-        return inserted
+            pass
+        raise TransientError("the storage key is being replaced, or is not registered yet")
 
     async def data_key(self, patient_id: UUID) -> DataKey | None:
         """The key of the patient's data; None for an unknown or forgotten patient."""
@@ -131,27 +122,8 @@ class Patients:
         return [registered for row in rows if (registered := self._opened(row)) is not None]
 
     async def find_by_address(self, email: str) -> Registered | None:
-        """The patient with this mail address.
-
-        A patient whom an earlier release registered may have an index by that release's comparison. It is
-        replaced, so that it blocks no other address. If two addresses are equal by today's comparison, the
-        spelling decides.
-        """
-        wanted = mail_address.comparable(email)
-        rows = await self._pool.fetch(
-            "SELECT * FROM people.patients WHERE address_index = ANY($1)",
-            self._keys.address_indexes({wanted, mail_address.formerly_comparable(email)}),
-        )
-        found = []
-        for row in rows:
-            registered = self._opened(row)
-            assert registered is not None, "the row of a forgotten patient has no index"
-            todays = self._address_index(registered.profile.email, epoch_of(row["data_key"]))
-            if row["address_index"] != todays:
-                await self._reindex(registered.id, row["address_index"], todays)
-            if mail_address.comparable(registered.profile.email) == wanted:
-                found.append(registered)
-        return min(found, key=lambda registered: registered.profile.email != email, default=None)
+        """The patient with this mail address."""
+        return await self._addresses.find(email)
 
     async def change(
         self,
@@ -179,17 +151,23 @@ class Patients:
             profile = changed(known.profile)
             epoch = epoch_of(row["data_key"])
             sealed = seal_profile(self._keys.unwrap(patient_id, row["data_key"]), patient_id, profile)
+            newest = None
+            if not mail_address.is_same(profile.email, known.profile.email):
+                newest = await self._addresses.take(connection, profile.email, patient_id)
             try:
-                await connection.execute(
+                changed_id = await connection.fetchval(
                     _SQL["change"],
                     patient_id,
                     sealed,
-                    self._address_index(profile.email, epoch),
-                    self._keys.search_terms(terms_of(profile), epoch),
+                    *self._addresses.indexes(profile.email, epoch),
+                    self._keys.indexes.search_terms(terms_of(profile), epoch),
                     made_of(row["data_key"], sealed),
+                    newest,
                 )
             except asyncpg.UniqueViolationError:
                 raise AddressTakenError from None
+            if changed_id is None:
+                raise TransientError("the storage key is being replaced")
             return replace(known, profile=profile)
 
     async def is_forgotten(self, patient_id: UUID) -> bool | None:
@@ -216,27 +194,8 @@ class Patients:
             await connection.execute("DELETE FROM people.notes WHERE patient_id = $1", patient_id)
             await connection.execute(NOTICES["forget"], patient_id)
 
-    async def _reindex(self, patient_id: UUID, formerly: bytes, todays: bytes) -> None:
-        # Not if another patient has it: two addresses may be equal by today's comparison only.
-        with contextlib.suppress(asyncpg.UniqueViolationError):
-            await self._pool.execute(
-                "UPDATE people.patients SET address_index = $3 WHERE id = $1 AND address_index = $2",
-                patient_id,
-                formerly,
-                todays,
-            )
-
-    def _address_index(self, email: str, epoch: int) -> bytes:
-        return self._keys.address_index(mail_address.comparable(email), epoch)
-
     def _opened(self, row: asyncpg.Record | None) -> Registered | None:
         return None if row is None else opened(self._keys, row)
-
-
-def opened(keys: Keys, row: asyncpg.Record) -> Registered:
-    """The patient of a row, who is not forgotten."""
-    data_key = keys.unwrap(row["id"], row["data_key"])
-    return Registered(row["id"], open_profile(data_key, row["id"], row["profile"]), row["created_at"])
 
 
 def made_of(wrapped: bytes, sealed: bytes) -> bytes:

@@ -3,10 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import asyncpg
+
 from infra.crypto.sealing import Column, DataKey
+from infra.keys import Keys
 
 Language = Literal["en", "de"]
 Channel = Literal["mail", "sms"]
@@ -44,6 +48,15 @@ class Profile:
         return self.channel if addresses[self.channel] else DEFAULT_CHANNEL
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registered patient."""
+
+    id: UUID
+    profile: Profile
+    created_at: datetime
+
+
 _FIELDS = {known.name for known in fields(Profile)} - {"others"}
 
 
@@ -62,3 +75,9 @@ def open_profile(data_key: DataKey, patient_id: UUID, sealed: bytes) -> Profile:
     content = json.loads(data_key.open(sealed, PROFILE, patient_id))
     others = {name: content.pop(name) for name in content.keys() - _FIELDS}
     return Profile(**content, others=others)
+
+
+def opened(keys: Keys, row: asyncpg.Record) -> Registered:
+    """The patient of a row of `people.patients`, who is not forgotten."""
+    data_key = keys.unwrap(row["id"], row["data_key"])
+    return Registered(row["id"], open_profile(data_key, row["id"], row["profile"]), row["created_at"])

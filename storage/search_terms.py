@@ -41,7 +41,7 @@ class Sought:
 
     def matches(self, profile: Profile) -> bool:
         """True if the profile has all that is sought."""
-        if self.email is not None and not _same_address(self.email, profile.email):
+        if self.email is not None and not mail_address.is_same(self.email, profile.email):
             return False
         if self.phone is not None and self.phone != profile.phone:
             return False
@@ -100,7 +100,3 @@ def _without_accents(word: str) -> str:
     return "".join(
         letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter)
     )
-
-
-def _same_address(wanted: str, known: str) -> bool:
-    return mail_address.comparable(wanted) == mail_address.comparable(known)

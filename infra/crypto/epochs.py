@@ -87,6 +87,13 @@ def epoch_file(folder: Path, number: int) -> Path:
     return folder / f"{number:06}{SUFFIX}"
 
 
+def missing_key(epoch: int) -> MisconfiguredError:
+    """The error that something needs the key of this epoch."""
+    return MisconfiguredError(
+        f"The storage key of epoch {epoch} is not here: it was destroyed, or not copied."
+    )
+
+
 def _read(folder: Path) -> dict[int, Epoch]:
     epochs = [_epoch(path) for path in folder.glob(f"*{SUFFIX}")]
     found = [epoch for epoch in epochs if epoch is not None]

@@ -19,6 +19,7 @@ LOGIN_ACCOUNTS = "accounts in counts of failed logins"
 STAFF = "staff's accounts"
 PASSKEY_CHALLENGES = "challenges of passkeys"
 UNDOING = "links that undo a change of address"
+ADDRESS_LOCKS = "locks of addresses"
 LATER_USES = "later uses"
 """The key of uses that a file of keys by use does not list is derived from this one."""
 USES = (RECEIPTS, FINGERPRINTS, NOTES, UNSUBSCRIBING, CHALLENGES, LATER_USES)

@@ -28,8 +28,8 @@ from ingress.patients.undo import sign_undo
 from ingress.resources import Resources, resources
 from storage.login.sessions import check_not_ended
 from storage.notices import plan_notice
-from storage.patients import AddressTakenError, Registered
-from storage.profiles import Profile
+from storage.patient_addresses import AddressTakenError
+from storage.profiles import Profile, Registered
 
 ASKED = answers(
     Code.STEP_UP_REQUIRED,

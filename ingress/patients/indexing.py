@@ -18,7 +18,7 @@ async def index_patients(finder: PatientFinder) -> None:
     """Until cancelled; any number of ingresses may run it."""
     while True:
         try:
-            await finder.drop_terms_of_forgotten()
+            await finder.drop_indexes_of_forgotten()
             while await finder.index(BATCH) == BATCH:
                 pass
         except Exception as error:

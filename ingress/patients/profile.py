@@ -16,8 +16,7 @@ from infra.settings import Settings
 from ingress.http.problems import invalid
 from ingress.http.views import View, ZonedInstant
 from storage import mail_address
-from storage.patients import Registered
-from storage.profiles import E164, Channel, Language, Profile
+from storage.profiles import E164, Channel, Language, Profile, Registered
 from storage.search_terms import Sought
 
 NULLABLE_FIELDS = ("name", "phone", "birth_date")

@@ -26,7 +26,9 @@ from ingress.http.views import answer
 from ingress.openapi.responses import BODY_PROBLEMS, LOCATION, answers
 from ingress.patients.profile import OwnProfileChange, PatientBody, PatientView, ProfileChange
 from ingress.resources import Resources, resources
-from storage.patients import FORGOTTEN, AddressTakenError, Registered
+from storage.patient_addresses import AddressTakenError
+from storage.patients import FORGOTTEN
+from storage.profiles import Registered
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
 

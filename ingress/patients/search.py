@@ -28,7 +28,7 @@ from ingress.patients.profile import (
 from ingress.request_limits.steps import all_in_steps
 from ingress.resources import resources
 from storage.patient_finder import NOBODY
-from storage.patients import Registered
+from storage.profiles import Registered
 
 router = APIRouter(route_class=AuthenticatedRoute, tags=["patients"])
 

@@ -23,8 +23,8 @@ from ingress.openapi.responses import open_answers
 from ingress.patients.link_page import PAGE, LinkToken, PageWords, link_page
 from ingress.patients.routes import another_with, found
 from ingress.resources import Resources, resources
-from storage.patients import AddressTakenError, Registered
-from storage.profiles import DEFAULT_CHANNEL, Language, Profile
+from storage.patient_addresses import AddressTakenError
+from storage.profiles import DEFAULT_CHANNEL, Language, Profile, Registered
 
 VALID_FOR = timedelta(days=7)
 LINK = Column("auth.challenges.v1", "undo", None)

@@ -15,8 +15,7 @@ from ingress.http.strict_json import read_bounded
 from ingress.openapi.responses import BODY_PROBLEMS, open_answers
 from ingress.patients.link_page import PAGE, LinkToken, PageWords, link_page
 from ingress.resources import Resources, resources
-from storage.patients import Registered
-from storage.profiles import Language
+from storage.profiles import Language, Registered
 
 FIELD, VALUE = "List-Unsubscribe", "One-Click"
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"

@@ -35,7 +35,14 @@ GRACE = timedelta(days=1)
 UNREADABLE_AFTER_DAYS_MAX = 30
 _NOBODY = UUID(int=0)
 _REWRAP = """
-UPDATE people.patients SET data_key = $2, key_epoch = $3, profile = $4, address_index = $5 WHERE id = $1
+UPDATE people.patients
+SET data_key = $2, key_epoch = $3, profile = $4, address_bucket = $5,
+    address_index = CASE
+        -- The last release may have registered an address twice at the same moment, in two epochs.
+        WHEN people.has_whole_indexes() AND NOT EXISTS (SELECT FROM people.patients WHERE address_index = $6)
+        THEN $6::bytea
+    END
+WHERE id = $1
 """
 
 
@@ -133,19 +140,22 @@ async def _rewrap_all(pool: asyncpg.Pool, keys: Keys, newest: int) -> int:
 
 
 async def _rewrap(connection: Connection, keys: Keys, row: asyncpg.Record) -> None:
-    """Wrap the data key again, and seal the profile as today, under today's index."""
+    """Wrap the data key again, and seal the profile as today, with today's indexes."""
     patient_id: UUID = row["id"]
     profile = open_profile(keys.unwrap(patient_id, row["data_key"]), patient_id, row["profile"])
     wrapped = keys.rewrap(patient_id, row["data_key"])
     epoch = epoch_of(wrapped)
     sealed = seal_profile(keys.unwrap(patient_id, wrapped), patient_id, profile)
-    index = keys.address_index(mail_address.comparable(profile.email), epoch)
-    try:
-        async with connection.transaction():
-            await connection.execute(_REWRAP, patient_id, wrapped, epoch, sealed, index)
-    except asyncpg.UniqueViolationError:
-        # Registered twice at the same moment, in two epochs. The first one keeps the address.
-        await connection.execute(_REWRAP, patient_id, wrapped, epoch, sealed, None)
+    address = mail_address.comparable(profile.email)
+    await connection.execute(
+        _REWRAP,
+        patient_id,
+        wrapped,
+        epoch,
+        sealed,
+        keys.indexes.address_bucket(address, epoch),
+        keys.indexes.address_index(address, epoch),
+    )
 
 
 async def _destroy_before(pool: asyncpg.Pool, settings: Settings, newest: int) -> list[int]:

@@ -12,9 +12,11 @@ import pytest
 from infra.settings import Settings
 from ops import probes
 from ops.embedded import Child
+from ops.migrate import migrate
 from tests.processes import environment
 
 ROOT = Path(__file__).parents[2]
+SETTINGS = "from infra.settings import Settings; settings = Settings()"
 COMMIT = (Path(__file__).parent / "last_release.txt").read_text().strip()
 
 
@@ -44,6 +46,26 @@ def service_of(sources: Path, kind: str, directory: Path, settings: Settings, re
     argv = [sys.executable, "-P", "-m", "ops.cli", "run", kind, "--data", str(directory)]
     probe = partial(probes.ingress, settings.url) if kind == "ingress" else None
     return Child(name, argv, data_dir=directory, env=variables(sources, settings, name), probe=probe)
+
+
+def run_in(sources: Path, settings: Settings, code: str) -> None:
+    """Run a few lines of Python on these sources."""
+    argv = [sys.executable, "-P", "-c", code]
+    env = {**os.environ, **variables(sources, settings, "script")}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def upgrade(sources: Path, settings: Settings, email: str) -> None:
+    """Bring an empty database to today's schema as an upgrade does: the last release had a patient in it."""
+    run_in(sources, settings, f"{SETTINGS}; from ops.migrate import migrate; migrate(settings)")
+    run_in(
+        sources,
+        settings,
+        f"{SETTINGS}; import asyncio; from ops.tokens import register_patients;"
+        f" asyncio.run(register_patients(settings, [{email!r}]))",
+    )
+    migrate(settings)
 
 
 def runs_from(sources: Path, settings: Settings) -> Path:

@@ -1,11 +1,9 @@
 """The last release and this one together: two ingresses, two workers, auditor and notifier in turn."""
 
 import asyncio
-import contextlib
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,16 @@ import httpx
 from contracts.topics import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 from infra import clock
 from infra.jobs import all_of
-from infra.settings import Settings
-from ops.embedded import Child
 from ops.replay.verify import verify_all
-from tests.clinic import CHECKUP, Clinic, Patient, clinic, free_port, records
-from tests.releases.release import ROOT, export_last_release, runs_from, service_of
+from tests.clinic import CHECKUP, Clinic, Patient, clinic, records
+from tests.releases.conftest import Upgraded
+from tests.releases.services import NEW, OLD, Sources, running
 from tests.waiting import until_async
 
 DOCTORS = 8
 CLIENTS = 8
 ROUNDS = 6
 TIMEOUT_S = 60.0
-OLD, NEW = "old", "new"
 
 
 class Client:
@@ -77,65 +73,16 @@ def without_receipt(resource: dict[str, Any]) -> dict[str, Any]:
     return own | {"appointment": resource["links"]["appointment"]}
 
 
-class Services:
-    """The services of both releases in one clinic."""
-
-    def __init__(self, settings: Settings, sources: dict[str, Path], directory: Path) -> None:
-        self._settings = settings
-        self._sources = sources
-        self._directory = directory
-        self.started: list[Child] = []
-        self.http: list[httpx.AsyncClient] = []
-
-    async def start(self, kind: str, release: str) -> Child:
-        """Start one; an ingress also gets a client."""
-        settings = self._settings
-        if kind == "ingress":
-            port = free_port()
-            settings = settings.model_copy(update={"port": port, "url": f"http://127.0.0.1:{port}"})
-            self.http.append(httpx.AsyncClient(base_url=settings.url, timeout=30, trust_env=False))
-        child = service_of(self._sources[release], kind, self._directory, settings, release)
-        self.started.append(child)
-        await child.start()
-        return child
-
-    async def share_partitions(self) -> bool:
-        """Whether both workers have been assigned partitions."""
-        workers = [child for child in self.started if child.name.startswith("worker")]
-        return all("partitions assigned" in child.log_path.read_text() for child in workers)
-
-    async def stop(self) -> None:
-        """Stop all that run."""
-        await asyncio.gather(*(http.aclose() for http in self.http))
-        await asyncio.gather(*(child.stop() for child in self.started if child.running))
-
-
-@contextlib.asynccontextmanager
-async def both_releases(settings: Settings, folder: Path) -> AsyncIterator[Services]:
-    """Both ingresses and both workers, with the schema of this release."""
-    sources = {OLD: export_last_release(folder / "last-release"), NEW: ROOT}
-    for release, path in sources.items():
-        assert runs_from(path, settings) == path, release
-    services = Services(settings, sources, folder / "data")
-    try:
-        await asyncio.gather(
-            *(services.start(kind, release) for kind in ("ingress", "worker") for release in (OLD, NEW))
-        )
-        await until_async(services.share_partitions, "both workers have partitions", TIMEOUT_S)
-        yield services
-    finally:
-        await services.stop()
-
-
 async def test_the_last_release_and_this_one_share_the_work(
-    settings: Settings, template: str, tmp_path: Path
+    upgraded: Upgraded, sources: Sources, tmp_path: Path
 ) -> None:
-    # No rotation before all services are new: the last release knows no storage keys.
-    settings = settings.model_copy(update={"storage_key_dir": tmp_path / "storage"})
     async with (
-        clinic(settings, template, worker=False, serve=False) as own,
-        both_releases(own.settings, tmp_path) as services,
+        clinic(*upgraded, worker=False, serve=False) as own,
+        running(own.settings, sources, tmp_path) as services,
     ):
+        kinds = [(kind, release) for kind in ("ingress", "worker") for release in (OLD, NEW)]
+        await asyncio.gather(*(services.start(*kind) for kind in kinds))
+        await until_async(services.share_partitions, "both workers have partitions", TIMEOUT_S)
         answers: list[Any] = []
         for release, seed in ((OLD, 1), (NEW, 2)):
             own.http = services.http[seed % 2]

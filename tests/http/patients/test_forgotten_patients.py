@@ -67,7 +67,7 @@ class TestAForgottenPatient:
         assert found["items"] == []
         [row] = await shared.postgres.fetch("SELECT * FROM people.patients WHERE id = $1", patient.id)
         assert row["forgotten_at"]
-        assert {row["address_index"], row["data_key"], row["profile"]} == {None}
+        assert {row["address_bucket"], row["address_index"], row["data_key"], row["profile"]} == {None}
 
     async def test_has_a_token_without_access(self, shared: Clinic) -> None:
         doctor_id, patient = await shared.doctor(), await shared.patient()

@@ -54,7 +54,7 @@ async def test_a_visit_is_nobodys_seven_years_after_the_last_one(clinic: Clinic)
     assert (event.patient_id, event.actor and event.actor.kind) == (patient.id, "system")
     row = await clinic.postgres.fetchrow("SELECT * FROM people.patients WHERE id = $1", patient.id)
     assert row is not None
-    assert {row["address_index"], row["data_key"], row["profile"]} == {None}
+    assert {row["address_bucket"], row["data_key"], row["profile"]} == {None}
     after = await get(clinic.http, path, clinic.staff)
     assert after == before | {"reason": None}, "the record of the visit stays"
     assert (await get(clinic.http, "/v1/me", regular.headers))["id"] == str(regular.id)

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from contracts.commands import Actor, ActorKind
 from contracts.security import PatientsSearched
 from infra import clock
@@ -169,17 +171,21 @@ class TestPatientsOfAnEarlierRelease:
         assert await clinic.postgres.fetchval(STALE) == 1
         assert await ids(clinic, name=name) == [found["id"]]
 
-    async def test_left_with_terms_when_forgotten_lose_them(self, clinic: Clinic) -> None:
+    @pytest.mark.parametrize("column", ["search_terms", "address_bucket"])
+    async def test_left_with_indexes_when_forgotten_lose_them(self, clinic: Clinic, column: str) -> None:
         patient = await clinic.patient()
+        query = f"SELECT {column} FROM people.patients WHERE id = $1"
+        before = await clinic.postgres.fetchval(query, patient.id)
         await forget(clinic, patient)
+        assert await clinic.postgres.fetchval(query, patient.id) is None
         await clinic.postgres.execute(
-            "UPDATE people.patients SET search_terms = '{1}', terms_of = '\\x01' WHERE id = $1", patient.id
+            f"UPDATE people.patients SET {column} = $2 WHERE id = $1", patient.id, before
         )
 
-        await PatientFinder(clinic.postgres, Keys.load(clinic.settings)).drop_terms_of_forgotten()
+        await PatientFinder(clinic.postgres, Keys.load(clinic.settings)).drop_indexes_of_forgotten()
 
-        left = "SELECT count(*) FROM people.patients WHERE profile IS NULL AND search_terms IS NOT NULL"
-        assert await clinic.postgres.fetchval(left) == 0
+        assert before is not None
+        assert await clinic.postgres.fetchval(query, patient.id) is None
 
 
 async def _as_patient(clinic: Clinic, known: Any) -> Patient:

@@ -80,14 +80,6 @@ class TestFingerprint:
         assert KEYS.fingerprint({"starts_at": "2026-03-09T08:00:00Z"}) == "19f69fc8405fbfaae441b840018235d4"
 
 
-class TestAddressIndex:
-    def test_each_address_has_its_own(self) -> None:
-        assert KEYS.address_index("ada.holm@example.com", 0) != KEYS.address_index("ada.holm@example.org", 0)
-
-    def test_nobody_can_compute_it_without_the_key(self) -> None:
-        assert KEYS.address_index("a@b.c", 0) != OTHER_KEYS.address_index("a@b.c", 0)
-
-
 class TestDataKeys:
     def test_a_patients_key_is_stored_wrapped(self) -> None:
         data_key, wrapped = KEYS.new_data_key(PATIENT)
@@ -196,7 +188,7 @@ class TestVersionedValues:
 
 def test_each_use_has_a_key_of_its_own() -> None:
     """The same bytes as a fingerprint and as an address give unrelated values."""
-    assert KEYS.address_index("{}", 0)[:16].hex() != KEYS.fingerprint({})
+    assert KEYS.indexes.address_index("{}", 0)[:16].hex() != KEYS.fingerprint({})
 
 
 class TestLinksThatEndReminders:
