@@ -19,6 +19,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 import uvloop
 
+from infra import telemetry
 from infra.crypto.production import check_production
 from infra.errors import ClinicError, JobEndedError
 from infra.logs import configure_logging
@@ -136,6 +137,7 @@ def run(settings: Settings, name: str, running: Running) -> None:
     deadline = _Deadline()
     try:
         check_production(settings, name)
+        telemetry.begin(settings, name)
         uvloop.run(_run(settings, running, deadline))
     except ClinicError as error:
         _log.critical("the service cannot run", error=str(error))
@@ -143,6 +145,8 @@ def run(settings: Settings, name: str, running: Running) -> None:
     except Exception as error:
         _log.critical("the process ends with status 1", error=repr(error))
         sys.exit(1)
+    finally:
+        telemetry.end()
 
 
 async def _run(settings: Settings, running: Running, deadline: "_Deadline") -> None:

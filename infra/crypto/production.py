@@ -67,6 +67,9 @@ def _plaintext(settings: Settings, service: str) -> Iterator[str]:
         yield "CLINIC_HTTP_PROXIES believes everybody who names a client's address."
     if service == "ingress" and settings.origin and not settings.origin.startswith("https://"):
         yield "CLINIC_ORIGIN is not https://."
+    collector = urlsplit(settings.otlp_endpoint or "")
+    if collector.scheme == "http" and not _is_local(collector.netloc):
+        yield "CLINIC_OTLP_ENDPOINT is not https://."
     if service == "notifier":
         yield from _plaintext_channels(settings)
     if service == "auditor":

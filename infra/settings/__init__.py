@@ -191,6 +191,12 @@ class Settings(HttpLimits):
     )
     metrics_port: int = Field(default=0, description="port on which a consumer serves /metrics; 0: none")
     log_level: str = "INFO"
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="collector of traces (OTLP over HTTP), such as https://collector:4318; none by default",
+    )
+    otlp_ca_file: Path | None = Field(default=None, description="its authorities; the public ones by default")
 
     @classmethod
     def load(cls, data_dir: Path | None = None) -> "Settings":

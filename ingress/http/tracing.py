@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from infra import clock
+from infra.telemetry import Kind, Span
 
 # Sections 3.2.2.1 to 3.2.2.4: version ff and ids of zeros are invalid, and then a new trace begins.
 _VALID = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -25,12 +26,17 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        if scope["type"] == "http":
-            found = _VALID.fullmatch(Headers(scope=scope).get("traceparent", ""))
-            trace_id = found[1] if found else clock.new_secret(16).hex()
-            # Not sampled: spans are not collected.
-            traceparent = found[0] if found else f"00-{trace_id}-{clock.new_secret(8).hex()}-00"
-            own_id = clock.new_secret(16).hex()
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        found = _VALID.fullmatch(Headers(scope=scope).get("traceparent", ""))
+        own_id = clock.new_secret(16).hex()
+        with Span("HTTP", Kind.SERVER, found and found[0]) as span:
+            # Without a collector of spans, a trace begins here that was not sampled.
+            traceparent = (
+                span.traceparent or f"00-{clock.new_secret(16).hex()}-{clock.new_secret(8).hex()}-00"
+            )
+            trace_id = traceparent.split("-")[1]
             scope.setdefault("state", {}).update(
                 request_id=trace_id, traceparent=traceparent, own_request_id=own_id
             )
@@ -40,11 +46,27 @@ class Traced:
                 if message["type"] == "http.response.start":
                     headers = message.get("headers", ())
                     message["headers"] = [*headers, (b"x-request-id", own_id.encode())]
+                    _tell(span, scope, message["status"], own_id)
                 await send(message)
 
             await self._app(scope, receive, send_with_id)
-            return
-        await self._app(scope, receive, send)
+
+
+def _tell(span: Span, scope: Scope, status: int, own_id: str) -> None:
+    # The route, not the path: that may hold ids of persons.
+    route = getattr(scope.get("route"), "path", None)
+    span.note(
+        {
+            "http.request.method": scope["method"],
+            "http.response.status_code": status,
+            "clinic.request_id": own_id,
+        }
+    )
+    if route:
+        span.rename(f"{scope['method']} {route}")
+        span.note({"http.route": route})
+    if status >= 500:
+        span.fail(str(status))
 
 
 def request_id(request: Request) -> str:

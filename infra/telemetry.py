@@ -1,0 +1,154 @@
+"""Traces (OpenTelemetry): what a request sets off, as spans of every service, sent to a collector by OTLP.
+
+Their context goes along as `traceparent` (W3C Trace Context): in requests, in the headers of records, in
+rows. Without a collector (`CLINIC_OTLP_ENDPOINT`) the SDK's part for spans is not loaded, and a span's
+`traceparent` is its parent's. Attributes hold ids and codes, nothing about a person.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+EXPORT_TIMEOUT_S = 3.0
+"""A collector that does not answer costs spans, and no more."""
+FLUSH_TIMEOUT_S = 2.0
+
+Value = str | int | bool
+
+
+class Kind(StrEnum):
+    """The kinds of spans that there are here."""
+
+    SERVER = "SERVER"
+    CLIENT = "CLIENT"
+    PRODUCER = "PRODUCER"
+    CONSUMER = "CONSUMER"
+    INTERNAL = "INTERNAL"
+
+
+class Span:
+    """A part of a trace, from its making to `end`, or to the end of its `with`."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        parent: str | None,
+        attributes: Mapping[str, Value] | None = None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """`parent` is the `traceparent` that it continues; None begins a trace.
+
+        `at`: when it began, if not now.
+        """
+        self._parent = parent
+        self._span = _start(name, kind, parent, attributes, at) if _tracer is not None else None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The header that continues it."""
+        if self._span is None:
+            return self._parent
+        context = self._span.get_span_context()
+        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+    def rename(self, name: str) -> None:
+        """Name it by what is known only now."""
+        if self._span is not None:
+            self._span.update_name(name)
+
+    def note(self, attributes: Mapping[str, Value]) -> None:
+        """Add attributes."""
+        if self._span is not None:
+            self._span.set_attributes(attributes)
+
+    def fail(self, error_type: str) -> None:
+        """It failed. Of an error only its type is told: its message may quote what was sent."""
+        if self._span is not None:
+            from opentelemetry.trace import StatusCode
+
+            self._span.set_attribute("error.type", error_type)
+            self._span.set_status(StatusCode.ERROR)
+
+    def end(self) -> None:
+        """It ends now. Later calls change nothing."""
+        if self._span is not None and self._span.is_recording():
+            self._span.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.fail(kind.__qualname__)
+        self.end()
+
+
+_tracer: "trace.Tracer | None" = None
+_provider: "TracerProvider | None" = None
+
+
+def _start(
+    name: str, kind: Kind, parent: str | None, attributes: Mapping[str, Value] | None, at: datetime | None
+) -> "trace.Span":
+    from opentelemetry.trace import SpanKind
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    assert _tracer is not None, "the caller looked"
+    context = TraceContextTextMapPropagator().extract({"traceparent": parent} if parent else {})
+    started_ns = int(at.timestamp() * 1e9) if at else time.time_ns()
+    return _tracer.start_span(name, context, SpanKind[kind], attributes, start_time=started_ns)
+
+
+def begin(settings: Settings, service: str) -> None:
+    """Collect spans from now on, if there is a collector.
+
+    The standard variables hold here, too: `OTEL_TRACES_SAMPLER` (all traces by default) and others.
+    """
+    global _tracer, _provider
+    if settings.otlp_endpoint is None:
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    resource = Resource.create(
+        {
+            "service.namespace": "clinic",
+            "service.name": service,
+            "service.instance.id": settings.instance or service,
+        }
+    )
+    exporter = OTLPSpanExporter(
+        f"{settings.otlp_endpoint.rstrip('/')}/v1/traces",
+        certificate_file=str(settings.otlp_ca_file) if settings.otlp_ca_file else None,
+        timeout=EXPORT_TIMEOUT_S,
+    )
+    _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    _provider.add_span_processor(BatchSpanProcessor(exporter))
+    _tracer = _provider.get_tracer("clinic")
+
+
+def end() -> None:
+    """Send what was collected, as far as the collector takes it soon."""
+    global _tracer, _provider
+    if _provider is None:
+        return
+    sending = threading.Thread(target=_provider.shutdown, name="last spans", daemon=True)
+    sending.start()
+    sending.join(FLUSH_TIMEOUT_S)
+    _tracer = _provider = None

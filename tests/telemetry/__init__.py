@@ -1,0 +1,1 @@
+"""Traces: the spans that services send to a collector."""
