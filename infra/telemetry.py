@@ -26,7 +26,7 @@ FLUSH_TIMEOUT_S = 2.0
 Value = str | int | bool
 
 
-class Kind(StrEnum):
+class SpanKind(StrEnum):
     """The kinds of spans that there are here."""
 
     SERVER = "SERVER"
@@ -42,7 +42,7 @@ class Span:
     def __init__(
         self,
         name: str,
-        kind: Kind,
+        kind: SpanKind,
         parent: str | None,
         attributes: Mapping[str, Value] | None = None,
         *,
@@ -102,15 +102,15 @@ _provider: "TracerProvider | None" = None
 
 
 def _start(
-    name: str, kind: Kind, parent: str | None, attributes: Mapping[str, Value] | None, at: datetime | None
+    name: str, kind: SpanKind, parent: str | None, attributes: Mapping[str, Value] | None, at: datetime | None
 ) -> "trace.Span":
-    from opentelemetry.trace import SpanKind
+    from opentelemetry.trace import SpanKind as OtelKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     assert _tracer is not None, "the caller looked"
     context = TraceContextTextMapPropagator().extract({"traceparent": parent} if parent else {})
     started_ns = int(at.timestamp() * 1e9) if at else time.time_ns()
-    return _tracer.start_span(name, context, SpanKind[kind], attributes, start_time=started_ns)
+    return _tracer.start_span(name, context, OtelKind[kind], attributes, start_time=started_ns)
 
 
 def begin(settings: Settings, service: str) -> None:

@@ -191,12 +191,8 @@ class Settings(HttpLimits):
     )
     metrics_port: int = Field(default=0, description="port on which a consumer serves /metrics; 0: none")
     log_level: str = "INFO"
-    otlp_endpoint: str | None = Field(
-        default=None,
-        pattern=r"^https?://",
-        description="collector of traces (OTLP over HTTP), such as https://collector:4318; none by default",
-    )
-    otlp_ca_file: Path | None = Field(default=None, description="its authorities; the public ones by default")
+    otlp_endpoint: str | None = Field(default=None, pattern="^https?://", description="collector of traces")
+    otlp_ca_file: Path | None = Field(default=None, description="its authorities; the system's by default")
 
     @classmethod
     def load(cls, data_dir: Path | None = None) -> "Settings":
@@ -218,9 +214,8 @@ class Settings(HttpLimits):
     @property
     def reminder_hours(self) -> tuple[int, ...]:
         """How long before a visit its reminders fall due, hours, the earliest first."""
-        return tuple(
-            sorted({int(part) for part in self.reminder_hours_before.split(",") if part}, reverse=True)
-        )
+        hours = {int(part) for part in self.reminder_hours_before.split(",") if part}
+        return tuple(sorted(hours, reverse=True))
 
     @property
     def page_languages(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from infra import clock
-from infra.telemetry import Kind, Span
+from infra.telemetry import Span, SpanKind
 
 # Sections 3.2.2.1 to 3.2.2.4: version ff and ids of zeros are invalid, and then a new trace begins.
 _VALID = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -31,7 +31,7 @@ class Traced:
             return
         found = _VALID.fullmatch(Headers(scope=scope).get("traceparent", ""))
         own_id = clock.new_secret(16).hex()
-        with Span("HTTP", Kind.SERVER, found and found[0]) as span:
+        with Span("HTTP", SpanKind.SERVER, found and found[0]) as span:
             # Without a collector of spans, a trace begins here that was not sampled.
             traceparent = (
                 span.traceparent or f"00-{clock.new_secret(16).hex()}-{clock.new_secret(8).hex()}-00"
