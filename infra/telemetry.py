@@ -113,6 +113,11 @@ def _start(
     return _tracer.start_span(name, context, OtelKind[kind], attributes, start_time=started_ns)
 
 
+def is_on() -> bool:
+    """True if spans are collected."""
+    return _tracer is not None
+
+
 def begin(settings: Settings, service: str) -> None:
     """Collect spans from now on, if there is a collector.
 

@@ -37,10 +37,12 @@ class ClaimLostError(ClinicError):
 class Channel(Protocol):
     """Delivers notifications, several concurrently.
 
-    `accept_timeout_s` is how long the server may take to accept a notification that it has received.
+    `message` is what it delivers, in words. `accept_timeout_s` is how long the server may take to accept a
+    notification that it has received.
     """
 
     name: str
+    message: str
     accept_timeout_s: float
 
     async def deliver(self, notification: Notification, clinic: Clinic, begin: Begin) -> None:

@@ -48,6 +48,7 @@ class SmtpChannel:
     """Mail through the clinic's SMTP server."""
 
     name = "mail"
+    message = "mail"
 
     def __init__(self, settings: Settings) -> None:
         """Raises MisconfiguredError: the file with the authorities cannot be read."""

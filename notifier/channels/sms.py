@@ -36,6 +36,7 @@ class SmsChannel:
     """Text messages through the clinic's gateway."""
 
     name = "sms"
+    message = "text message"
 
     def __init__(self, settings: Settings) -> None:
         """`sms_url` is set. Raises MisconfiguredError: the request's template is not JSON, or the file

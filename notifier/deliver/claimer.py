@@ -15,7 +15,8 @@ from infra.postgres import CONFLICTS, is_outage
 from notifier.content import Kind, Notification
 from notifier.deliver.builder import Builder, Dropped, Missing, TooLate
 from notifier.deliver.codes import Codes
-from notifier.deliver.delivery_queue import DeliveryQueue, Held
+from notifier.deliver.delivery_queue import DeliveryQueue
+from notifier.deliver.held import Held
 from notifier.deliver.outbox import Lane, Outbox, Settlement
 from notifier.deliver.pace import retry_after_s
 
@@ -133,6 +134,7 @@ class Claimer:
             row["tries"],
             row["sends"],
             row["profile"],
+            row["traceparent"],
             due_s=due_s,
             until_s=until_s,
             done=self._done,

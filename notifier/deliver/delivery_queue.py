@@ -4,9 +4,7 @@ import asyncio
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 import structlog
 
@@ -20,7 +18,8 @@ from notifier.channels.base import (
     RefusedError,
     ServerUnavailableError,
 )
-from notifier.content import Clinic, Kind, Notification
+from notifier.content import Clinic, Kind
+from notifier.deliver.held import Held
 from notifier.deliver.outbox import Outbox, Settlement, State
 from notifier.deliver.pace import Pace, retry_after_s
 from notifier.metrics import FAILED_TRIES, REPEATS, SENT_AFTER_SECONDS
@@ -32,31 +31,6 @@ BUG_TRIES_MAX = 3
 LEASE_MARGIN = 0.1
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(eq=False)
-class Held:
-    """A notification that this process has claimed, built with this `profile`.
-
-    `until_s` is when the claim ends, `due_s` when the notification fell due (both by the monotonic clock);
-    `done` is called once it is settled. If `begun`, it may have arrived, unless it is known to be `unsent`.
-    """
-
-    notification: Notification
-    claim: int
-    tries: int
-    sends: int
-    profile: bytes | None
-    due_s: float
-    until_s: float
-    done: Callable[[], None]
-    begun: bool = False
-    unsent: bool = False
-
-    @property
-    def id(self) -> UUID:
-        """The id of the notification."""
-        return self.notification.id
 
 
 class DeliveryQueue:
@@ -159,6 +133,7 @@ class DeliveryQueue:
                 self.release(waiting.popleft())
 
     async def _deliver(self, held: Held) -> None:
+        held.attempt(self._channel)
         loop = asyncio.get_running_loop()
         left_s = held.until_s - clock.monotonic()
         try:
@@ -198,6 +173,7 @@ class DeliveryQueue:
             )
 
     async def _failed(self, held: Held, error: Exception) -> None:
+        held.failed(error)
         held.unsent = held.begun and isinstance(error, (RefusedError, DeferredError, ServerUnavailableError))
         match error:
             case RefusedError():
@@ -243,6 +219,7 @@ class DeliveryQueue:
     async def _settle(
         self, held: Held, state: State, reason: str | None = None, after_s: float = 0, *, tried: bool = False
     ) -> None:
+        held.ended(state)
         after, channel = timedelta(seconds=after_s), self._channel.name
         settlement = Settlement(held.id, held.claim, state, reason, after, tried, held.unsent, channel)
         await self._outbox.settle(settlement, held.notification.kind)

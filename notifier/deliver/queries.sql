@@ -18,7 +18,7 @@ WITH due AS MATERIALIZED (
     RETURNING n.*
 )
 SELECT c.id, c.claim, c.kind, c.version, c.hours_before, c.challenge_id, c.patient_id, c.dated, c.tries,
-    c.sends, c.reason, c.secret, c.appointment_id, c.deadline_at <= now() AS late,
+    c.sends, c.reason, c.secret, c.traceparent, c.appointment_id, c.deadline_at <= now() AS late,
     extract(epoch FROM now() - c.dated)::float8 AS age_s,
     a.version AS latest_version, a.doctor_id, a.visit_type, a.starts_at, a.ends_at, a.promised_start,
     a.cancelled_by, a.previous_doctor_id, a.previous_visit_type, a.previous_starts_at, a.previous_ends_at,

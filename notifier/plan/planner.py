@@ -29,6 +29,7 @@ from infra.settings import Settings
 from notifier.content.notification import FIRST_VERSION
 from notifier.metrics import PLANNED
 from notifier.plan.rules import Planned, Terms, planned, planned_code
+from notifier.plan.tracing import processing, trace_of
 from storage.profiles import open_profile
 
 SQL = load_queries(Path(__file__).with_name("queries.sql"))
@@ -55,12 +56,19 @@ class Planner:
         self, connection: Connection, partition: int, received: list[ReceivedMessage[Event | UnknownEvent]]
     ) -> None:
         """Plan for a partition's next events. Idempotent: existing notifications are not changed."""
+        with processing(received):
+            await self._take_in(connection, received)
+
+    async def _take_in(
+        self, connection: Connection, received: list[ReceivedMessage[Event | UnknownEvent]]
+    ) -> None:
         doctors: dict[UUID, DoctorFact] = {}
         visit_types: dict[UUID, dict[str, str]] = {}
         first: dict[UUID, AppointmentFact] = {}
         latest: dict[UUID, Event] = {}
         outcomes: dict[UUID, int] = {}
-        for event in (record.message for record in received):
+        traces: dict[UUID | None, str | None] = {}
+        for _, event, record in received:
             if isinstance(event, UnknownEvent):
                 continue  # a newer release plans for it
             match event.fact:
@@ -73,6 +81,7 @@ class Planner:
                     known = latest.get(fact.appointment_id)
                     if known is None or _version(known) < fact.version:
                         latest[fact.appointment_id] = event
+                        traces[fact.appointment_id] = trace_of(record)
                 case OutcomeRecorded() as fact:
                     outcomes[fact.appointment_id] = fact.version
         if doctors:
@@ -92,7 +101,7 @@ class Planner:
                 if id_ in changed and outcomes.get(id_, 0) < _version(event)
                 for notification in planned(event, self._terms, now)
             ]
-            await self._plan(connection, new)
+            await self._plan(connection, new, traces)
 
     async def plan_codes(
         self, connection: Connection, partition: int, received: list[ReceivedMessage[LoginChallenge]]
@@ -100,9 +109,15 @@ class Planner:
         """Plan for login challenges; expired ones are ignored."""
         now = clock.now()
         codes = (planned_code(record.message, now) for record in received)
-        await self._plan(connection, [code for code in codes if code is not None])
+        await self._plan(connection, [code for code in codes if code is not None], {})
 
-    async def _plan(self, connection: Connection, notifications: Sequence[Planned]) -> None:
+    async def _plan(
+        self,
+        connection: Connection,
+        notifications: Sequence[Planned],
+        traces: Mapping[UUID | None, str | None],
+    ) -> None:
+        """`traces` are those of the appointments' events."""
         if not notifications:
             return
         patient_ids = {notification.patient_id for notification in notifications}
@@ -120,6 +135,7 @@ class Planner:
                 notification.due_at,
                 notification.deadline_at,
                 channels.get(notification.patient_id),
+                traces.get(notification.appointment_id),
             )
             for notification in notifications
         ]

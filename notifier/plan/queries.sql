@@ -77,15 +77,18 @@ SELECT id, data_key, profile FROM people.patients WHERE id = ANY($1) AND forgott
 -- The times come from the clocks of different hosts, and due ones are found by the database's clock: so that a
 -- clock that is ahead delays nothing, only reminders may be due later than now.
 INSERT INTO notify.notifications (
-    id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated, due_at, deadline_at, channel
+    id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated, due_at, deadline_at, channel,
+    traceparent
 )
 SELECT
     id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated,
-    CASE WHEN kind = 'reminder' THEN due_at ELSE least(due_at, now()) END, deadline_at, channel
+    CASE WHEN kind = 'reminder' THEN due_at ELSE least(due_at, now()) END, deadline_at, channel,
+    traceparent
 FROM unnest(
     $1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::int[], $6::uuid[], $7::uuid[],
-    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[]
+    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[]
 ) AS planned (
-    id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated, due_at, deadline_at, channel
+    id, kind, appointment_id, version, hours_before, challenge_id, patient_id, dated, due_at, deadline_at, channel,
+    traceparent
 )
 ON CONFLICT (id) DO NOTHING

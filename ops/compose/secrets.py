@@ -2,7 +2,7 @@
 
     DIR                 mode 0700: nobody else on the host gets further
       authority/        of all certificates below; no service gets its key
-      kafka/ postgres/ valkey/ proxy/ mail/ prometheus/ grafana/
+      kafka/ postgres/ valkey/ proxy/ mail/ prometheus/ grafana/ collector/
       ingress/ worker/ auditor/ notifier/ operator/
       signing/          keys of access tokens; `clinic keys rotate` replaces them
       storage/          storage keys; `clinic keys rotate-storage` replaces them
@@ -96,7 +96,7 @@ class Secrets:
         )
         self._write("prometheus/ca.pem", self._authority.pem())
         self._write("grafana/password", f"{words['grafana']}\n".encode())
-        for name in ("kafka", "postgres", "valkey", "mail"):
+        for name in ("kafka", "postgres", "valkey", "mail", "collector"):
             self._certify(name, [name, *LOOPBACK])
         self._certify("proxy", list(dict.fromkeys([self.public_host, "proxy", *LOOPBACK])))
 

@@ -76,7 +76,13 @@ class Office:
         )
         await self.send(fact, partition=partition)
 
-    async def send(self, *facts: Fact, partition: int = 0, decided_at: datetime | None = None) -> None:
+    async def send(
+        self,
+        *facts: Fact,
+        partition: int = 0,
+        decided_at: datetime | None = None,
+        traceparent: str | None = None,
+    ) -> None:
         """Publish facts as events, in order, as the worker would."""
         decided_at = decided_at or clock.now()
         acknowledged = []
@@ -91,8 +97,9 @@ class Office:
                 source=Source(partition=partition, offset=sequence),
             )
             subject = str(getattr(fact, "appointment_id", DOCTOR))
+            type_ = type(fact).__name__
             headers = event_headers(
-                clock.new_id(), type(fact).__name__, decided_at, subject, partition, sequence, None
+                clock.new_id(), type_, decided_at, subject, partition, sequence, traceparent
             )
             value = encode_data(context.model_dump_json(), fact).encode()
             message = self._mac.added(Message(b"k", value, headers), partition)

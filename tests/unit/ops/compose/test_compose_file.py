@@ -14,10 +14,14 @@ from ops.compose.backup import SERVICES as WITHOUT_SERVERS
 from ops.health import CONSUMERS
 
 ROOT = Path(__file__).parents[4]
+COMPOSE = ROOT / "deploy" / "compose"
+COLLECTOR = COMPOSE / "observability" / "collector.yml"
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 # They end, and are not asked whether they are well.
 ONCE = {"secrets", "setup", "operator"}
+# Its image holds nothing but the collector itself, which cannot be asked from within.
+UNASKED = {"collector"}
 OWN = {"ingress-1": "ingress", "ingress-2": "ingress", "worker-1": "worker", "worker-2": "worker"}
 KEYS = {
     "ingress-1": {"signing", "storage"},
@@ -47,7 +51,7 @@ def test_a_container_may_do_little(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONCE))
 def test_what_runs_on_is_asked_whether_it_works_and_started_again(name: str) -> None:
     service = SERVICES[name]
-    assert service["healthcheck"]["test"][0] == "CMD"
+    assert name in UNASKED or service["healthcheck"]["test"][0] == "CMD"
     assert service["restart"] == "unless-stopped"
     assert service["mem_limit"]
 
@@ -91,9 +95,38 @@ def test_only_the_proxy_is_reached_from_outside() -> None:
     assert beyond == {"proxy", "notifier", "grafana"}
 
 
+def test_the_collector_is_off_by_default_and_reached_by_services_over_tls_alone() -> None:
+    collector, configuration = SERVICES["collector"], yaml.safe_load(COLLECTOR.read_text())
+    assert collector["profiles"] == ["observability"]
+    assert not [name for name in dotenv_values(COMPOSE / "clinic.env") if name.startswith("CLINIC_OTLP")]
+    assert re.fullmatch(r"otel/opentelemetry-collector-contrib:\d+\.\d+\.\d+", collector["image"])
+    [protocol] = configuration["receivers"]["otlp"]["protocols"].items()
+    assert protocol[0] == "http"
+    assert protocol[1]["endpoint"] == "0.0.0.0:4318"
+    assert {protocol[1]["tls"][file] for file in ("cert_file", "key_file")} == {"/run/secrets/tls.pem"}
+    senders = [name for name, service in SERVICES.items() if (service.get("command") or [""])[0] == "run"]
+    assert all({*collector["networks"]} & {*SERVICES[name]["networks"]} for name in senders)
+
+
+def test_the_collector_limits_what_it_holds_and_keeps_and_writes_to_its_volume() -> None:
+    collector, configuration = SERVICES["collector"], yaml.safe_load(COLLECTOR.read_text())
+    [pipeline] = configuration["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        assert sorted(pipeline[kind]) == sorted(configuration[kind])
+    assert pipeline["processors"] == ["memory_limiter", "batch"]
+    file = configuration["exporters"]["file"]
+    assert Path(file["path"]).parent == Path("/data")
+    assert file["rotation"].keys() == {"max_megabytes", "max_days", "max_backups"}
+    # An account without a folder of its own in that image: a service of the same account makes the volume.
+    assert "traces:/data" in collector["volumes"]
+    assert "traces:/data" in SERVICES["setup"]["volumes"]
+    assert SERVICES["setup"]["user"] == collector["user"]
+    assert collector["depends_on"] == {"setup": {"condition": "service_completed_successfully"}}
+
+
 def test_bookings_come_first() -> None:
     weights = {name: service["cpu_shares"] for name, service in SERVICES.items() if "cpu_shares" in service}
-    background = {"auditor", "notifier", "mail", "prometheus", "grafana"}
+    background = {"auditor", "notifier", "mail", "prometheus", "grafana", "collector"}
     assert 4 * max(weights[name] for name in background) <= min(
         weight for name, weight in weights.items() if name not in background
     )

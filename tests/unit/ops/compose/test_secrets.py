@@ -25,6 +25,7 @@ SERVERS = {
     "valkey": "valkey",
     "ingress": "ingress-2",
     "worker": "worker-1",
+    "collector": "collector",
 }
 
 
@@ -55,6 +56,19 @@ def test_a_service_may_start_in_production_with_what_its_folder_holds(
     assert list(unfit(settings, service)) == []
     assert getattr(settings, f"{service}_dsn").startswith(f"postgresql://clinic_{service}:")
     assert settings.kafka_sasl_username == service
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_in_production_may_send_traces_to_the_collector(
+    service: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 10001)
+    settings = settings_of(service, folder, monkeypatch)
+    assert settings.otlp_endpoint is None
+    traced = settings.model_copy(update={"otlp_endpoint": "https://collector:4318"})
+
+    assert list(unfit(traced, service)) == []
+    shakes_hands(folder / "collector" / "tls.pem", folder / service / "ca.pem", "collector")
 
 
 @pytest.mark.parametrize("service", SERVICES)
