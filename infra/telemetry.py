@@ -81,10 +81,10 @@ class Span:
             self._span.set_attribute("error.type", error_type)
             self._span.set_status(StatusCode.ERROR)
 
-    def end(self) -> None:
-        """It ends now. Later calls change nothing."""
+    def end(self, at: datetime | None = None) -> None:
+        """It ends now, or ended `at`. Later calls change nothing."""
         if self._span is not None and self._span.is_recording():
-            self._span.end()
+            self._span.end(_nanoseconds(at) if at else None)
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +101,10 @@ _tracer: "trace.Tracer | None" = None
 _provider: "TracerProvider | None" = None
 
 
+def _nanoseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1e9)
+
+
 def _start(
     name: str, kind: SpanKind, parent: str | None, attributes: Mapping[str, Value] | None, at: datetime | None
 ) -> "trace.Span":
@@ -109,7 +113,7 @@ def _start(
 
     assert _tracer is not None, "the caller looked"
     context = TraceContextTextMapPropagator().extract({"traceparent": parent} if parent else {})
-    started_ns = int(at.timestamp() * 1e9) if at else time.time_ns()
+    started_ns = _nanoseconds(at) if at else time.time_ns()
     return _tracer.start_span(name, context, OtelKind[kind], attributes, start_time=started_ns)
 
 

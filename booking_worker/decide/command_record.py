@@ -11,6 +11,7 @@ from contracts.cloudevents import command_key, decode_command
 from contracts.commands import Command, RegisterDoctor, UpdateDoctor
 from contracts.dead_letters import DeadLetterReason, UndecodableError
 from infra.kafka.partitioner import partition_of
+from infra.kafka.tracing import traceparent_of
 
 # These change a doctor's visit types or policy, on which the data that later commands load depends: so they
 # have to be written first.
@@ -46,11 +47,7 @@ class CommandRecord:
     @property
     def traceparent(self) -> str | None:
         """The W3C trace context that came with the record."""
-        for name, value in self.record.headers:
-            if name == "traceparent" and value:
-                text: str = value.decode("ascii", "ignore").replace("\x00", "")
-                return text
-        return None
+        return traceparent_of(self.record)
 
 
 def read_record(record: ConsumerRecord) -> CommandRecord:

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from booking_worker.decide.command_record import CommandRecord, read_record, split_into_transactions
+from booking_worker.decide.command_spans import CommandSpans
 from booking_worker.decide.decision_batch import DecisionBatch
 from booking_worker.decide.load_plan import NAMES_AN_APPOINTMENT, plan_loading, times_to_block
 from booking_worker.decide.operator_orders import SkipError, heed, skipped
@@ -152,29 +153,32 @@ class Decider:
         todo = {owned: left for owned, items in parts.items() if (left := owned.not_decided(items))}
         if not todo:
             return {}
-        await self._dead_letters.open(
-            item.partition
-            for items in todo.values()
-            for item in items
-            if item.error or isinstance(forced.get(item), UndecodableError)
-        )
-        async with self._pool.acquire() as connection:
-            begun = clock.monotonic()
-            async with connection.transaction():
-                batch, existing = await self._decide_in_memory(connection, todo, forced)
-                await self._dead_letters.publish(batch.dead_letters)
-                moved = [
-                    store.NewPosition(
-                        owned.number,
-                        items[-1].offset + 1,
-                        batch.event_counts[owned.number],
-                        owned.publisher.published_count,
-                    )
-                    for owned, items in todo.items()
-                ]
-                await store.write(connection, self._topic, batch, moved, existing)
-            self._size.took(clock.monotonic() - begun)
-        return self._committed(todo, batch)
+        items = [item for part in todo.values() for item in part]
+        with CommandSpans(self._topic, items) as spans:
+            await self._dead_letters.open(
+                item.partition
+                for item in items
+                if item.error or isinstance(forced.get(item), UndecodableError)
+            )
+            async with self._pool.acquire() as connection:
+                begun = clock.monotonic()
+                spans.begun()
+                async with connection.transaction():
+                    batch, existing = await self._decide_in_memory(connection, todo, forced)
+                    await self._dead_letters.publish(batch.dead_letters)
+                    moved = [
+                        store.NewPosition(
+                            owned.number,
+                            decided[-1].offset + 1,
+                            batch.event_counts[owned.number],
+                            owned.publisher.published_count,
+                        )
+                        for owned, decided in todo.items()
+                    ]
+                    await store.write(connection, self._topic, batch, moved, existing)
+                spans.committed(batch)
+                self._size.took(clock.monotonic() - begun)
+            return self._committed(todo, batch)
 
     def _committed(self, todo: Parts, batch: DecisionBatch) -> Reasons:
         # From here on the decisions are final, even if this process dies.

@@ -18,8 +18,10 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from booking_worker.store.store import statements
 from infra.crypto.event_mac import EventMac
 from infra.kafka.producer import is_broken
+from infra.kafka.tracing import TracedRecord, record_spans
 from infra.metrics import PARTITION_STOPPED
 from infra.postgres import OUTAGES, is_outage, is_systems_fault
+from infra.telemetry import SpanKind
 from storage.rows import EventRow
 
 AT_ONCE_MAX = 500
@@ -124,7 +126,8 @@ class EventPublisher:
         openings = self._openings
         try:
             events = self._from_memory() or await self._from_table()
-            await self._send(events)
+            async with record_spans(SpanKind.PRODUCER, self._topic, lambda: map(_traced, events)):
+                await self._send(events)
         except (KafkaError, asyncpg.PostgresError, *OUTAGES) as error:
             if not isinstance(error, KafkaError) and not is_outage(error) and not is_systems_fault(error):
                 raise
@@ -198,3 +201,13 @@ class EventPublisher:
             "timestamp": int(event.decided_at.timestamp() * 1000),
             **self._mac.added(event.message(), self._partition)._asdict(),
         }
+
+
+def _traced(event: EventRow) -> TracedRecord:
+    # Its offset is left out: where many are sent at once, the broker tells that of the first.
+    ids = {
+        "messaging.message.id": str(event.event_id),
+        "clinic.command.id": str(event.command_id),
+        "clinic.event.type": event.type,
+    }
+    return TracedRecord(event.traceparent, event.partition, None, ids)

@@ -7,6 +7,7 @@ What a producer sent twice after a crash is dropped by its sequence; a gap stops
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 import asyncpg
@@ -22,9 +23,11 @@ from infra.kafka.partition import is_next
 from infra.kafka.progress import Progress, ReadPosition
 from infra.kafka.skipping import SkippedRecord, left_out, skipped
 from infra.kafka.topic_id import topic_ids
+from infra.kafka.tracing import TracedRecord, record_spans
 from infra.postgres import Connection
 from infra.service import Service
 from infra.settings import Settings
+from infra.telemetry import SpanKind
 
 NO_ENVELOPE_OF_OURS = (DeadLetterReason.NO_ENVELOPE, DeadLetterReason.BAD_HEADER)
 
@@ -61,8 +64,8 @@ class EventConsumer(Generic[M]):
     `authentic` leaves out what the producer did not write.
     `expiring`: records that its topic no longer has are obsolete, and are skipped.
     `keeps_skipped`: messages to leave out are handed over as `SkippedRecord`, which `M` includes.
+    `traced`: a message's record for its span; None without one. `schema` is that of `progress.Progress`.
     `batch_ms`: the broker collects records for this long, so that transactions are fewer and larger.
-    `schema` is that of `infra.kafka.progress.Progress`.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class EventConsumer(Generic[M]):
         authentic: Authentic | None = None,
         expiring: bool = False,
         keeps_skipped: bool = False,
+        traced: Callable[[ReceivedMessage[M]], TracedRecord | None] = lambda _: None,
         batch_ms: int = 0,
     ) -> None:
         self._settings = settings
@@ -92,11 +96,11 @@ class EventConsumer(Generic[M]):
         self._authentic = authentic
         self._expiring = expiring
         self._keeps_skipped = keeps_skipped
+        self._traced = traced
         # By partition: the event behind which a gap was looked for already.
         self._looked_back: dict[int, int] = {}
-        self._consumer = Consumer(
-            settings, topic, group=group, own=self._own, service=service, batch_ms=batch_ms
-        )
+        own = partial(_EventPartition, self)
+        self._consumer = Consumer(settings, topic, group=group, own=own, service=service, batch_ms=batch_ms)
 
     async def run(self) -> None:
         """Consume until cancelled.
@@ -114,9 +118,6 @@ class EventConsumer(Generic[M]):
             sequenced=self._sequence_of is not None,
         )
         await self._consumer.run()
-
-    def _own(self, partition: int) -> "_EventPartition":
-        return _EventPartition(self, partition)
 
     async def open(self, partition: int, log_start: int, log_end: int) -> int:
         """The offset to read on from. Raises what `Progress.open` does."""
@@ -148,12 +149,13 @@ class EventConsumer(Generic[M]):
             MisplacedError: the first is not the next one.
             PausedError: an operator paused it; nothing is applied.
         """
-        async with self._pool.acquire() as database, database.transaction():
+        received: list[ReceivedMessage[M]] = []
+        spans = record_spans(SpanKind.CONSUMER, self._topic, lambda: map(self._traced, received))
+        async with spans, self._pool.acquire() as database, database.transaction():
             position, last, _, skips = await self._progress.lock(database, partition)
             if not is_next(records, position):
                 raise MisplacedError(position)
             next_offset, stop = int(records[-1].offset) + 1, None
-            received: list[ReceivedMessage[M]] = []
             written = records
             if self._authentic is not None:
                 written = await self._authentic.among(database, partition, records, known=last)
@@ -202,10 +204,8 @@ class EventConsumer(Generic[M]):
                 raise UndecodableError(DeadLetterReason.BAD_HEADER, "it has no sequence")
             message = self._decode(record)
         except UndecodableError as error:
-            if self._sequence_of:
-                ours = sequence == last + 1
-            else:
-                ours = error.reason not in NO_ENVELOPE_OF_OURS and not self._expiring
+            kept = error.reason not in NO_ENVELOPE_OF_OURS and not self._expiring
+            ours = sequence == last + 1 if self._sequence_of else kept
             if ours:
                 # Perhaps of a newer version: ignoring it would lose it.
                 unread = f"event {sequence} at offset {record.offset} cannot be read: {error}"

@@ -13,6 +13,8 @@ from infra import clock
 from infra.errors import LogUnavailableError
 from infra.kafka.partitioner import partition_of
 from infra.kafka.producer import append
+from infra.kafka.tracing import OFFSET, TracedRecord, record_span
+from infra.telemetry import SpanKind
 from ingress.commands.backpressure import Backlog
 from ingress.http.metrics import COMMANDS_ACCEPTED
 
@@ -48,16 +50,20 @@ class CommandLog:
         partition = partition_of(command_key(command))
         self._backlog.check(partition)
         decided_before = self._backlog.next_offset(partition)
-        record = await append(
-            self._producer,
-            self._topic,
-            command.model_dump_json().encode(),
-            key=command_key(command),
-            headers=command_headers(command, clock.now(), traceparent),
-            timeout_s=self._ack_timeout_s,
-            fail=self._fail,
-            partition=partition,
-        )
+        ids = {"clinic.command.id": str(command.command_id), "clinic.command.type": type(command).__name__}
+        sent = TracedRecord(traceparent, partition, None, ids)
+        with record_span(SpanKind.PRODUCER, self._topic, sent) as span:
+            record = await append(
+                self._producer,
+                self._topic,
+                command.model_dump_json().encode(),
+                key=command_key(command),
+                headers=command_headers(command, clock.now(), span.traceparent),
+                timeout_s=self._ack_timeout_s,
+                fail=self._fail,
+                partition=partition,
+            )
+            span.note({OFFSET: record.offset})
         if record.offset < decided_before:
             where = {"partition": partition, "offset": record.offset, "next_offset": decided_before}
             _log.critical("the commands' log has lost records: nothing is accepted here", **where)
