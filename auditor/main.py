@@ -11,7 +11,7 @@ from auditor.chain.ends import EndError
 from auditor.chain.heads import sign_new_heads
 from auditor.chain.signing import Signer
 from auditor.entries import security
-from auditor.entries.booking import Entry, action_of, booking_entry
+from auditor.entries.booking import Entry, booking_entry
 from auditor.entries.skipped import skipped_entry
 from auditor.months import Months
 from auditor.retention import RetentionError, retain
@@ -27,7 +27,7 @@ from infra.crypto.event_mac import EventMac
 from infra.kafka.connection import topic_name
 from infra.kafka.event_consumer import EventConsumer, ReceivedMessage
 from infra.kafka.skipping import SkippedRecord
-from infra.kafka.tracing import TracedRecord, traceparent_of
+from infra.kafka.tracing import TracedRecord, traced_event
 from infra.postgres import CONFLICTS, is_outage, is_systems_fault, open_pool
 from infra.priority import give_way
 from infra.service import Service, run
@@ -119,16 +119,8 @@ def _booking(
 
 
 def _traced(received: ReceivedMessage[Event | UnknownEvent | SkippedRecord]) -> TracedRecord | None:
-    _, message, record = received
-    if isinstance(message, SkippedRecord):
-        return None
-    ids = {
-        "messaging.message.id": str(message.id),
-        "clinic.command.id": str(message.context.command_id),
-        "clinic.command.type": message.context.command_type,
-        "clinic.event.type": action_of(message.fact),
-    }
-    return TracedRecord(traceparent_of(record), record.partition, record.offset, ids)
+    event = received.message
+    return None if isinstance(event, SkippedRecord) else traced_event(event, received.record)
 
 
 def _security(

@@ -40,6 +40,11 @@ class Event:
     context: Context
     fact: Fact
 
+    @property
+    def event_type(self) -> str:
+        """The name of its type."""
+        return type(self.fact).__name__
+
 
 @dataclass(frozen=True, slots=True)
 class UnknownEvent:
@@ -49,6 +54,11 @@ class UnknownEvent:
     sequence: int
     context: Context
     fact: UnknownFact
+
+    @property
+    def event_type(self) -> str:
+        """The name of its type."""
+        return self.fact.type_name
 
 
 def command_headers(

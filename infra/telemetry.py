@@ -5,6 +5,7 @@ rows. Without a collector (`CLINIC_OTLP_ENDPOINT`) the SDK's part for spans is n
 `traceparent` is its parent's. Attributes hold ids and codes, nothing about a person.
 """
 
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
+# Sections 3.2.2.1 to 3.2.2.4: version ff and ids of zeros are invalid.
+TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 EXPORT_TIMEOUT_S = 3.0
 """A collector that does not answer costs spans, and no more."""
 FLUSH_TIMEOUT_S = 2.0
@@ -120,6 +123,11 @@ def _start(
 def is_on() -> bool:
     """True if spans are collected."""
     return _tracer is not None
+
+
+def continues(traceparent: str | None) -> bool:
+    """True if spans are collected, and this is a trace for them."""
+    return _tracer is not None and traceparent is not None and bool(TRACEPARENT.fullmatch(traceparent))
 
 
 def begin(settings: Settings, service: str) -> None:

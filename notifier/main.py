@@ -15,6 +15,7 @@ from contracts.topics import EVENTS_TOPIC, LOGIN_CHALLENGES_TOPIC
 from infra.crypto.event_mac import EventMac
 from infra.errors import MisconfiguredError
 from infra.kafka.event_consumer import EventConsumer
+from infra.kafka.tracing import traced_event
 from infra.keys import Keys
 from infra.postgres import open_pool
 from infra.priority import give_way
@@ -116,6 +117,7 @@ def _consumers(
         service=service,
         sequence_of=sequence_of,
         authentic=AuthenticEvents(EventMac.load(settings)),
+        traced=lambda received: traced_event(received.message, received.record),
         batch_ms=EVENTS_BATCH_MS,
     )
     challenges = EventConsumer[LoginChallenge](

@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 def booking_entry(event: Event | UnknownEvent, record: ConsumerRecord, commands_topic: str) -> Entry:
     """The entry of a booking event, which was read from `record`."""
     context, fact = event.context, event.fact
-    action = action_of(fact)
+    action = event.event_type
     fields = vars(fact)  # getattr() of a field that a model lacks is slow
     appointment_id: UUID | None = fields.get("appointment_id")
     doctor_id: UUID | None = fields.get("doctor_id")
@@ -93,11 +93,6 @@ def booking_entry(event: Event | UnknownEvent, record: ConsumerRecord, commands_
         context.command_id,
         canonical(content),
     )
-
-
-def action_of(fact: Fact | UnknownFact) -> str:
-    """The type of an event, which is its entry's action."""
-    return fact.type_name if isinstance(fact, UnknownFact) else type(fact).__name__
 
 
 def about(appointment_id: UUID | None, doctor_id: UUID | None, patient_id: UUID | None) -> Json:

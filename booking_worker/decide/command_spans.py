@@ -51,7 +51,7 @@ class CommandSpans:
         decisions = {(made.partition, made.offset): made for made in batch.decisions} if batch else {}
         dead = dict(batch.dead_letters) if batch else {}
         for item in self._items:
-            if not (traceparent := item.traceparent):
+            if not telemetry.continues(item.traceparent):
                 continue
             attributes = {
                 "clinic.command.id": str(item.command_id),
@@ -61,7 +61,7 @@ class CommandSpans:
                 attributes["clinic.decision.state"] = str(decision.state)
                 if decision.refusal:
                     attributes["clinic.refusal.reason"] = str(decision.refusal.reason)
-            record = TracedRecord(traceparent, item.partition, item.offset, attributes)
+            record = TracedRecord(item.traceparent, item.partition, item.offset, attributes)
             span = record_span(SpanKind.CONSUMER, self._topic, record, self._received)
             if self._begun is not None:
                 transaction = Span(

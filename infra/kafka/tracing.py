@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 
+from contracts.cloudevents import Event, UnknownEvent
 from infra import clock, telemetry
 from infra.telemetry import Span, SpanKind, Value
 
@@ -30,6 +31,17 @@ def traceparent_of(record: ConsumerRecord) -> str | None:
             text: str = value.decode("ascii", "ignore").replace("\x00", "")
             return text
     return None
+
+
+def traced_event(event: Event | UnknownEvent, record: ConsumerRecord) -> TracedRecord:
+    """The record of an event, for the span of processing it."""
+    ids = {
+        "messaging.message.id": str(event.id),
+        "clinic.command.id": str(event.context.command_id),
+        "clinic.command.type": event.context.command_type,
+        "clinic.event.type": event.event_type,
+    }
+    return TracedRecord(traceparent_of(record), record.partition, record.offset, ids)
 
 
 def record_span(kind: SpanKind, topic: str, record: TracedRecord, at: datetime | None = None) -> Span:
@@ -67,7 +79,7 @@ async def record_spans(
         if telemetry.is_on():
             ended = clock.now()
             for record in records():
-                if record is not None and record.traceparent:
+                if record is not None and telemetry.continues(record.traceparent):
                     span = record_span(kind, topic, record, began)
                     if failure:
                         span.fail(failure)

@@ -4,18 +4,13 @@ Everything that a request writes carries the trace: commands, security events an
 the trace of another; so security events, log lines and the answer (`X-Request-Id`) have our own id beside it.
 """
 
-import re
-
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from infra import clock
-from infra.telemetry import Span, SpanKind
-
-# Sections 3.2.2.1 to 3.2.2.4: version ff and ids of zeros are invalid, and then a new trace begins.
-_VALID = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+from infra.telemetry import TRACEPARENT, Span, SpanKind
 
 
 class Traced:
@@ -29,7 +24,7 @@ class Traced:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        found = _VALID.fullmatch(Headers(scope=scope).get("traceparent", ""))
+        found = TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
         own_id = clock.new_secret(16).hex()
         with Span("HTTP", SpanKind.SERVER, found and found[0]) as span:
             # Without a collector of spans, a trace begins here that was not sampled.

@@ -39,7 +39,7 @@ class Held:
 
     def attempt(self, channel: Channel) -> None:
         """Begin the span of an attempt; none without its event's trace, as it would be alone in its own."""
-        if self.traceparent is None or not telemetry.is_on():
+        if not telemetry.continues(self.traceparent):
             return
         attributes = {
             "clinic.notification.id": str(self.id),

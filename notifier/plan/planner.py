@@ -19,9 +19,10 @@ from contracts.events import (
     OutcomeRecorded,
     PreviousVisit,
 )
-from infra import clock
+from infra import clock, telemetry
 from infra.errors import MisconfiguredError
 from infra.kafka.event_consumer import ReceivedMessage
+from infra.kafka.tracing import traceparent_of
 from infra.keys import Keys
 from infra.postgres import Connection
 from infra.queries import load_queries
@@ -29,7 +30,6 @@ from infra.settings import Settings
 from notifier.content.notification import FIRST_VERSION
 from notifier.metrics import PLANNED
 from notifier.plan.rules import Planned, Terms, planned, planned_code
-from notifier.plan.tracing import processing, trace_of
 from storage.profiles import open_profile
 
 SQL = load_queries(Path(__file__).with_name("queries.sql"))
@@ -56,12 +56,6 @@ class Planner:
         self, connection: Connection, partition: int, received: list[ReceivedMessage[Event | UnknownEvent]]
     ) -> None:
         """Plan for a partition's next events. Idempotent: existing notifications are not changed."""
-        with processing(received):
-            await self._take_in(connection, received)
-
-    async def _take_in(
-        self, connection: Connection, received: list[ReceivedMessage[Event | UnknownEvent]]
-    ) -> None:
         doctors: dict[UUID, DoctorFact] = {}
         visit_types: dict[UUID, dict[str, str]] = {}
         first: dict[UUID, AppointmentFact] = {}
@@ -81,7 +75,8 @@ class Planner:
                     known = latest.get(fact.appointment_id)
                     if known is None or _version(known) < fact.version:
                         latest[fact.appointment_id] = event
-                        traces[fact.appointment_id] = trace_of(record)
+                        trace = traceparent_of(record)
+                        traces[fact.appointment_id] = trace if telemetry.continues(trace) else None
                 case OutcomeRecorded() as fact:
                     outcomes[fact.appointment_id] = fact.version
         if doctors:

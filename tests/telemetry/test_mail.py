@@ -72,7 +72,7 @@ async def test_the_mail_about_a_booking_belongs_to_the_trace_of_its_request(
     # The other services, without a collector, pass the context on as it came.
     [planned] = [span for span in collected.of_trace(trace_id) if span.kind == CONSUMER]
     [sent] = sent_in(collected, trace_id)
-    assert (planned.service, planned.name) == ("notifier", "process booking.events.v1")
+    assert (planned.service, planned.name) == ("notifier", f"process {own.namespace}booking.events.v1")
     assert (sent.service, sent.name, sent.kind) == ("notifier", "send mail", CLIENT)
     assert planned.parent_id == sent.parent_id == CALLER
     assert planned.started_ns < planned.ended_ns < sent.ended_ns
@@ -178,6 +178,7 @@ async def test_without_a_trace_it_is_sent_without_a_span(office: Office) -> None
         await notifier.stop()
 
     assert "86420975" in "".join(mail.content for mail in office.smtp.mails)
-    assert sorted(span.name for span in collected.spans) == ["process booking.events.v1", "send mail"]
+    planned = f"process {office.settings.namespace}booking.events.v1"
+    assert sorted(span.name for span in collected.spans) == [planned, "send mail"]
     assert {span.trace_id for span in collected.spans} == {trace_id}
     assert all(b"86420975" not in body for body in collected.bodies)
