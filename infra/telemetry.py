@@ -127,7 +127,13 @@ def is_on() -> bool:
 
 def continues(traceparent: str | None) -> bool:
     """True if spans are collected, and this is a trace for them."""
-    return _tracer is not None and traceparent is not None and bool(TRACEPARENT.fullmatch(traceparent))
+    return _tracer is not None and bool(request_of(traceparent))
+
+
+def request_of(traceparent: str | None) -> dict[str, str]:
+    """What log lines tell of the request that set something off: its `request_id`, if it is known."""
+    found = TRACEPARENT.fullmatch(traceparent or "")
+    return {"request_id": found[1]} if found else {}
 
 
 def begin(settings: Settings, service: str) -> None:

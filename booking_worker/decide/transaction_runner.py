@@ -32,6 +32,7 @@ from contracts.refusals import Refusal
 from infra import clock
 from infra.errors import MisconfiguredError, MisplacedError, PausedError
 from infra.postgres import CONFLICTS, Connection, is_outage, is_systems_fault, took_too_long
+from infra.telemetry import request_of
 from scheduling.state import Appointment, Book, Doctor
 from storage.positions import lock_positions
 
@@ -240,5 +241,6 @@ def _verdict(item: CommandRecord, error: Exception) -> Refusal | UndecodableErro
     constraint = error.constraint_name if isinstance(error, asyncpg.ExclusionViolationError) else None
     if reason := store.REFUSALS_OF_CONSTRAINTS.get(constraint or ""):
         return Refusal(reason)
-    _log.error("a command cannot be decided", partition=item.partition, offset=item.offset, exc_info=error)
+    where = {"partition": item.partition, "offset": item.offset, **request_of(item.traceparent)}
+    _log.error("a command cannot be decided", **where, exc_info=error)
     return UndecodableError(DeadLetterReason.HANDLER_ERROR, type(error).__name__, item.command_id)

@@ -28,6 +28,7 @@ from infra.errors import MisconfiguredError, TransientError
 from infra.kafka.producer import start_producer
 from infra.kafka.reader import tail
 from infra.settings import Settings
+from infra.telemetry import request_of
 
 # More than a single transaction can leave: older ones are below the position.
 LETTERS_LOOKED_AT_MAX = 1_000
@@ -129,7 +130,8 @@ class DeadLetters:
             if item.offset > self._reported.get(partition, -1):
                 self._reported[partition] = item.offset
                 DEAD_LETTERS.labels(why.reason).inc()
-                _log.error("dead letter", partition=partition, offset=item.offset, reason=why.reason)
+                where = {"partition": partition, "offset": item.offset, **request_of(item.traceparent)}
+                _log.error("dead letter", **where, reason=why.reason)
 
     async def _send(self, producer: AIOKafkaProducer, letters: list[Letter]) -> None:
         await producer.begin_transaction()

@@ -10,6 +10,8 @@ from booking_worker.recovery.recorded_event import Recorded, recorded
 from contracts.dead_letters import UndecodableError
 from contracts.envelope import sequence_of
 from infra.errors import MisconfiguredError
+from infra.kafka.tracing import traceparent_of
+from infra.telemetry import request_of
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +44,8 @@ class EventsInOrder:
                 raise MisconfiguredError(
                     f"{self._name}: event {sequence} at offset {record.offset} cannot be read: {error}"
                 ) from None
-            _log.error("not an event, passed over", partition=record.partition, offset=record.offset)
+            where = {"partition": record.partition, "offset": record.offset}
+            _log.error("not an event, passed over", **where, **request_of(traceparent_of(record)))
             return None
         if found.event.sequence != self.last + 1:
             raise MisconfiguredError(

@@ -23,11 +23,11 @@ from infra.kafka.partition import is_next
 from infra.kafka.progress import Progress, ReadPosition
 from infra.kafka.skipping import SkippedRecord, left_out, skipped
 from infra.kafka.topic_id import topic_ids
-from infra.kafka.tracing import TracedRecord, record_spans
+from infra.kafka.tracing import TracedRecord, record_spans, traceparent_of
 from infra.postgres import Connection
 from infra.service import Service
 from infra.settings import Settings
-from infra.telemetry import SpanKind
+from infra.telemetry import SpanKind, request_of
 
 NO_ENVELOPE_OF_OURS = (DeadLetterReason.NO_ENVELOPE, DeadLetterReason.BAD_HEADER)
 
@@ -211,8 +211,8 @@ class EventConsumer(Generic[M]):
                 unread = f"event {sequence} at offset {record.offset} cannot be read: {error}"
                 raise StopError(unread) from None
             # Not an event of ours. It stays on its topic, which keeps everything.
-            where = {"topic": self._topic, "partition": record.partition, "offset": record.offset}
-            _log.error("not a message, ignored", **where, error=str(error))
+            at = {"topic": self._topic, "partition": record.partition, "offset": record.offset}
+            _log.error("not a message, ignored", **at, **request_of(traceparent_of(record)), error=f"{error}")
             return None
         if sequence != last + 1:
             raise GapError(

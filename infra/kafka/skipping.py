@@ -9,6 +9,8 @@ from aiokafka import ConsumerRecord
 
 from contracts.envelope import read_uuid
 from infra.kafka.aiokafka_fixes import error_of
+from infra.kafka.tracing import traceparent_of
+from infra.telemetry import request_of
 
 # A topic that lost more than these needs more than a skip.
 MISSING_MAX = 10_000
@@ -61,6 +63,7 @@ def left_out(record: ConsumerRecord, sequence: int | None, last: int) -> LeftOut
         partition=record.partition,
         offset=record.offset,
         messages=len(found.numbers),
+        **request_of(traceparent_of(record)),
     )
     return found
 

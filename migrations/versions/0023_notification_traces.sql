@@ -2,4 +2,4 @@
 ALTER TABLE notify.notifications ADD COLUMN traceparent text;
 
 COMMENT ON COLUMN notify.notifications.traceparent IS
-    'trace context (W3C) of its event; null if no traces were collected when it was planned, or the event had none';
+    'trace context (W3C) of its event; null if the event had none, and in rows of earlier releases';

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import asyncpg
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from contracts.challenges import Secret
 from infra import clock
 from infra.errors import MisconfiguredError, TransientError
 from infra.postgres import CONFLICTS, is_outage
+from infra.telemetry import request_of
 from notifier.content import Kind, Notification
 from notifier.deliver.builder import Builder, Dropped, Missing, TooLate
 from notifier.deliver.codes import Codes
@@ -121,6 +123,7 @@ class Claimer:
                 await self._wake.wait()
 
     async def _take(self, row: asyncpg.Record, until_s: float) -> None:
+        bind_contextvars(**request_of(row["traceparent"]))  # the task is this notification's alone
         self._held += 1
         notification = await self._notification(row)
         if isinstance(notification, Settlement):

@@ -7,9 +7,11 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from infra import clock
 from infra.postgres import CONFLICTS, is_outage
+from infra.telemetry import request_of
 from notifier.channels.base import (
     Channel,
     ClaimLostError,
@@ -133,6 +135,8 @@ class DeliveryQueue:
                 self.release(waiting.popleft())
 
     async def _deliver(self, held: Held) -> None:
+        # The task is this notification's alone.
+        bind_contextvars(**request_of(held.traceparent))
         held.attempt(self._channel)
         loop = asyncio.get_running_loop()
         left_s = held.until_s - clock.monotonic()

@@ -19,7 +19,7 @@ from contracts.events import (
     OutcomeRecorded,
     PreviousVisit,
 )
-from infra import clock, telemetry
+from infra import clock
 from infra.errors import MisconfiguredError
 from infra.kafka.event_consumer import ReceivedMessage
 from infra.kafka.tracing import traceparent_of
@@ -27,6 +27,7 @@ from infra.keys import Keys
 from infra.postgres import Connection
 from infra.queries import load_queries
 from infra.settings import Settings
+from infra.telemetry import request_of
 from notifier.content.notification import FIRST_VERSION
 from notifier.metrics import PLANNED
 from notifier.plan.rules import Planned, Terms, planned, planned_code
@@ -76,7 +77,7 @@ class Planner:
                     if known is None or _version(known) < fact.version:
                         latest[fact.appointment_id] = event
                         trace = traceparent_of(record)
-                        traces[fact.appointment_id] = trace if telemetry.continues(trace) else None
+                        traces[fact.appointment_id] = trace if request_of(trace) else None
                 case OutcomeRecorded() as fact:
                     outcomes[fact.appointment_id] = fact.version
         if doctors:
