@@ -194,7 +194,7 @@ DEFECTS = (
         (
             Change(
                 f"{WORKER}decide/transaction_runner.py",
-                "                await self._dead_letters.publish(batch.dead_letters)\n",
+                "                    await self._dead_letters.publish(batch.dead_letters)\n",
                 "",
             ),
         ),
