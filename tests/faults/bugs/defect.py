@@ -39,7 +39,7 @@ def copy_with(defect: Defect, folder: Path) -> None:
     """The product's source with the defect, compiled, in a new folder.
 
     Raises:
-        NoSuchTextError: a text to replace is not there exactly once.
+        NoSuchTextError: a text to replace is not there exactly once, or is not at its indentation.
     """
     copy_source(folder)
     for change in defect.changes:
@@ -47,5 +47,8 @@ def copy_with(defect: Defect, folder: Path) -> None:
         text = path.read_text()
         if (count := text.count(change.find)) != 1:
             raise NoSuchTextError(f"{defect.name}: {change.file} has {count} x {change.find!r}")
+        before = text[: text.index(change.find)].rpartition("\n")[2]
+        if change.find.startswith("    ") and before:
+            raise NoSuchTextError(f"{defect.name}: {change.file} has {change.find!r} further indented")
         path.write_text(text.replace(change.find, change.replace))
     compile_source(folder)

@@ -20,16 +20,16 @@ DEFECTS = (
             ),
             Change(
                 f"{WORKER}decide/transaction_runner.py",
-                "            self._size.took(clock.monotonic() - begun)\n",
-                "            await asyncio.sleep(0.05)\n"
-                "            for number, next_offset, events, published in moved:\n"
-                "                await connection.execute(\n"
+                "                self._size.took(clock.monotonic() - begun)\n",
+                "                await asyncio.sleep(0.05)\n"
+                "                for number, next_offset, events, published in moved:\n"
+                "                    await connection.execute(\n"
                 '                    "UPDATE booking.partition_progress SET next_offset = $3,"\n'
                 '                    " event_count = $4, published_count = greatest(published_count, $5)"\n'
                 '                    " WHERE topic = $1 AND partition = $2",\n'
-                "                    *(self._topic, number, next_offset, events, published),\n"
-                "                )\n"
-                "            self._size.took(clock.monotonic() - begun)\n",
+                "                        *(self._topic, number, next_offset, events, published),\n"
+                "                    )\n"
+                "                self._size.took(clock.monotonic() - begun)\n",
             ),
         ),
         ("kill-workers", "quit-postgres"),
@@ -127,10 +127,10 @@ DEFECTS = (
         (
             Change(
                 f"{WORKER}decide/transaction_runner.py",
-                "                await store.write(connection,",
-                "                self._committed(todo, batch)\n"
-                "                await asyncio.sleep(0.05)\n"
-                "                await store.write(connection,",
+                "                    await store.write(connection,",
+                "                    self._committed(todo, batch)\n"
+                "                    await asyncio.sleep(0.05)\n"
+                "                    await store.write(connection,",
             ),
         ),
         ("kill-workers", "quit-postgres"),
@@ -143,13 +143,13 @@ DEFECTS = (
         (
             Change(
                 f"{WORKER}decide/transaction_runner.py",
-                "                        owned.publisher.published_count,\n",
-                "                        batch.event_counts[owned.number],\n",
+                "                            owned.publisher.published_count,\n",
+                "                            batch.event_counts[owned.number],\n",
             ),
             Change(
                 f"{WORKER}publish/events.py",
-                "            await self._send(events)\n",
-                "            await asyncio.sleep(0.1)\n            await self._send(events)\n",
+                "                await self._send(events)\n",
+                "                await asyncio.sleep(0.1)\n                await self._send(events)\n",
             ),
             # And nobody notices that the topic has fewer.
             Change(
