@@ -50,9 +50,10 @@ class PatientAddresses:
         # All are opened: the answer takes no longer for an address that is a patient's.
         for row in await self._candidates(self._pool, email, buckets):
             registered = opened(self._keys, row)
-            _, todays = self.indexes(registered.profile.email, epoch_of(row["data_key"]))
-            if row["address_index"] not in (None, todays):
-                await self._reindex(registered.id, row["address_index"], todays)
+            if (formerly := row["address_index"]) is not None:
+                _, todays = self.indexes(registered.profile.email, epoch_of(row["data_key"]))
+                if formerly != todays:
+                    await self._reindex(registered.id, formerly, todays)
             if mail_address.is_same(registered.profile.email, email):
                 found.append(registered)
         return min(

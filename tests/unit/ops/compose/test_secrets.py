@@ -43,6 +43,7 @@ def settings_of(service: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in dotenv_values(ROOT / "deploy" / "compose" / "clinic.env").items():
         monkeypatch.setenv(name, value or "")
     monkeypatch.setenv("CLINIC_SECRETS_DIR", str(folder / service))
+    monkeypatch.setattr(os, "geteuid", lambda: 10001)
     return Settings.load(folder)
 
 
@@ -50,7 +51,6 @@ def settings_of(service: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_service_may_start_in_production_with_what_its_folder_holds(
     service: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 10001)
     settings = settings_of(service, folder, monkeypatch)
 
     assert list(unfit(settings, service)) == []
@@ -62,7 +62,6 @@ def test_a_service_may_start_in_production_with_what_its_folder_holds(
 def test_a_service_in_production_may_send_traces_to_the_collector(
     service: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 10001)
     settings = settings_of(service, folder, monkeypatch)
     assert settings.otlp_endpoint is None
     traced = settings.model_copy(update={"otlp_endpoint": "https://collector:4318"})
