@@ -192,7 +192,7 @@ class Settings(HttpLimits):
     metrics_port: int = Field(default=0, description="port on which a consumer serves /metrics; 0: none")
     log_level: str = "INFO"
     otlp_endpoint: str | None = Field(default=None, pattern="^https?://", description="collector of traces")
-    otlp_ca_file: Path | None = Field(default=None, description="its authorities; the system's by default")
+    otlp_ca_file: Path | None = Field(default=None, description="its authorities; the public ones by default")
 
     @classmethod
     def load(cls, data_dir: Path | None = None) -> "Settings":

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from infra.errors import ClinicError
+from infra.lean_imports import lean_imports
 from ops.cli.audit import audit
 from ops.cli.dlq import dlq
 from ops.cli.load import load
@@ -92,14 +93,15 @@ def run(service: ServiceName, data: DataDir = DATA_DIR) -> None:
     from infra.settings import Settings
 
     settings = Settings.load(data)
-    if service is ServiceName.INGRESS:
-        from ingress.main import main as serve
-    elif service is ServiceName.AUDITOR:
-        from auditor.main import main as serve
-    elif service is ServiceName.NOTIFIER:
-        from notifier.main import main as serve
-    else:
-        from booking_worker.main import main as serve
+    with lean_imports():
+        if service is ServiceName.INGRESS:
+            from ingress.main import main as serve
+        elif service is ServiceName.AUDITOR:
+            from auditor.main import main as serve
+        elif service is ServiceName.NOTIFIER:
+            from notifier.main import main as serve
+        else:
+            from booking_worker.main import main as serve
     serve(settings)
 
 
