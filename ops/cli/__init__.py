@@ -6,13 +6,11 @@ Exit status: 0 fine, 1 a finding or a failure (one sentence on stderr), 2 misuse
 import errno
 import logging
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from infra.errors import ClinicError
-from infra.lean_imports import lean_imports
 from ops.cli.audit import audit
 from ops.cli.dlq import dlq
 from ops.cli.load import load
@@ -22,6 +20,7 @@ from ops.cli.options import DATA_DIR, TOKEN_MINUTES_MAX, AsJson, DataDir, Minute
 from ops.cli.orders import pause, resume, skip
 from ops.cli.patients import patients
 from ops.cli.replay import replay
+from ops.cli.run import run
 from ops.cli.server import access, secrets
 from ops.cli.staff import staff
 from ops.cli.zones import zones
@@ -45,18 +44,6 @@ keys = command_group()
 app.add_typer(keys, name="keys", help="Create the clinic's keys, and replace them.")
 seed = command_group()
 app.add_typer(seed, name="seed", help="Fill the clinic with sample data, sent as ordinary commands.")
-
-for further in (pause, resume, skip, access, secrets, load):
-    app.command()(further)
-
-
-class ServiceName(StrEnum):
-    """The long-running processes."""
-
-    INGRESS = "ingress"
-    WORKER = "worker"
-    AUDITOR = "auditor"
-    NOTIFIER = "notifier"
 
 
 @app.callback(invoke_without_command=True)
@@ -85,24 +72,6 @@ def up(
     from ops.up import up as run_up
 
     run_up(Options(data, port, workers, seed, with_parent, tls))
-
-
-@app.command()
-def run(service: ServiceName, data: DataDir = DATA_DIR) -> None:
-    """Run one service, at the addresses in the settings (CLINIC_… variables)."""
-    from infra.settings import Settings
-
-    settings = Settings.load(data)
-    with lean_imports():
-        if service is ServiceName.INGRESS:
-            from ingress.main import main as serve
-        elif service is ServiceName.AUDITOR:
-            from auditor.main import main as serve
-        elif service is ServiceName.NOTIFIER:
-            from notifier.main import main as serve
-        else:
-            from booking_worker.main import main as serve
-    serve(settings)
 
 
 @app.command()
@@ -230,6 +199,10 @@ def seed_clinic_command(data: DataDir = DATA_DIR) -> None:
 
     quiet()
     asyncio.run(seed_clinic(Settings.load(data)))
+
+
+for further in (run, pause, resume, skip, access, secrets, load):
+    app.command()(further)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import gc, sys
-from infra.lean_imports import UNUSED, lean_imports
+from ops.cli.run import UNUSED, lean_imports
 with lean_imports():
     import ingress.main, booking_worker.main, auditor.main, notifier.main
 print(gc.isenabled(), [name for name in UNUSED if name in sys.modules])
