@@ -81,7 +81,6 @@ def create_app(*, production: bool = False) -> FastAPI:
         description=document.DESCRIPTION,
         redirect_slashes=False,
         openapi_url=None,  # see ingress.openapi.document
-        generate_unique_id_function=_operation_id,
     )
     problems.install(app)
     app.add_middleware(Compressed)
@@ -94,10 +93,10 @@ def create_app(*, production: bool = False) -> FastAPI:
     app.add_middleware(tracing.Traced)
     for module in (*ROUTERS, *OTHER_ROUTERS):
         if not (production and module is metrics):
-            app.include_router(module.router)
+            # `include_router` wraps routes: 0.2 s of the first request, and twice the time to find one.
+            app.router.routes.extend(module.router.routes)
     document.install(app, pages=not production)
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            route.operation_id = route.name
     return app
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

@@ -51,12 +51,11 @@ class OptionalBodyRoute(StrictRoute):
         return handle_maybe_empty
 
 
-router = APIRouter(tags=["login"])
-open_router = APIRouter(route_class=OptionalBodyRoute)
-own_router = APIRouter(route_class=AuthenticatedRoute)
+router = APIRouter(route_class=OptionalBodyRoute, tags=["login"])
+own_router = APIRouter(route_class=AuthenticatedRoute, tags=["login"])
 
 
-@open_router.post(
+@router.post(
     "/v1/auth/refresh",
     response_model=TokensView,
     summary="Stay logged in",
@@ -86,7 +85,7 @@ async def refresh_login(request: Request, body: RefreshBody | None = None) -> Re
     return tokens_answer(app, continued, in_cookie=given is None)
 
 
-@open_router.post(
+@router.post(
     "/v1/auth/logout",
     status_code=204,
     summary="Log out",
@@ -198,5 +197,4 @@ async def _may_go_on(app: Resources, session: Session) -> bool:
     return await app.staff_logins.is_active(session.person_id, session.role)
 
 
-router.include_router(open_router)
-router.include_router(own_router)
+router.routes.extend(own_router.routes)

@@ -71,6 +71,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get(
     "/asyncapi.json",
+    operation_id="get_asyncapi",  # which makes the title of its schema, too
     response_model=dict[str, Any],
     summary="Topics and messages (AsyncAPI)",
     responses=problems(Code.RATE_LIMITED, Code.INTERNAL_ERROR),

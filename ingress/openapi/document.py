@@ -88,9 +88,9 @@ async def get_docs() -> HTMLResponse:
 
 def install(app: FastAPI, *, pages: bool) -> None:
     """Serve the document and, with `pages`, Swagger UI to read it."""
-    app.include_router(router)
+    app.router.routes.extend(router.routes)
     if pages:
-        app.include_router(pages_router)
+        app.router.routes.extend(pages_router.routes)
         app.mount(ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]))
 
 

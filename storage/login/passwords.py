@@ -3,6 +3,7 @@
 import asyncio
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -51,8 +52,6 @@ class PasswordChecks:
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._waiting = 0
-        # Compared for an account that does not exist, so that the answer takes as long.
-        self._nobodys = hashed("the password of nobody")
 
     async def fits(self, kept: str | None, password: str) -> bool:
         """True if this is the password. None is an unknown account's, and takes the same time.
@@ -65,17 +64,23 @@ class PasswordChecks:
         self._waiting += 1
         try:
             async with self._turns:
-                fits = await asyncio.to_thread(_fits, kept or self._nobodys, password)
+                return await asyncio.to_thread(_fits, kept, password)
         finally:
             self._waiting -= 1
-        return fits and kept is not None
 
 
-def _fits(kept: str, password: str) -> bool:
+def _fits(kept: str | None, password: str) -> bool:
+    nobodys = _nobodys()
     try:
-        return _HASHER.verify(kept, _normalised(password))
+        return _HASHER.verify(kept or nobodys, _normalised(password)) and kept is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@cache
+def _nobodys() -> str:
+    """What is compared for an account that does not exist, so that the answer takes as long."""
+    return hashed("the password of nobody")
 
 
 def _normalised(password: str) -> str:

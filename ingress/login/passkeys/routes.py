@@ -29,7 +29,7 @@ from ingress.resources import Resources, resources
 from storage.login.passkeys import PASSKEYS_MAX
 
 router = APIRouter(route_class=StrictRoute, tags=["login"])
-own_router = APIRouter(route_class=AuthenticatedRoute)
+own_router = APIRouter(route_class=AuthenticatedRoute, tags=["login"])
 
 
 @router.post(
@@ -161,4 +161,4 @@ def _options(app: Resources, made: PasskeyChallenge, public_key: dict[str, objec
     return answer(view, ZoneInfo(app.settings.time_zone), headers={"Cache-Control": "no-store"})
 
 
-router.include_router(own_router)
+router.routes.extend(own_router.routes)

@@ -40,6 +40,7 @@ async def test_no_personal_answer_is_stored(shared: Clinic, patient: Patient, do
         "patient_id": str(patient.id),
         "time_off_id": doctor_id,
         "passkey_id": doctor_id,
+        "session_id": doctor_id,
         "receipt": command["links"]["self"].rpartition("/")[2],
     }
     succeeded = 0
