@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -19,6 +20,9 @@ from ops.embedded import EmbeddedStack
 from ops.migrate import migrate
 from tests.clinic import Clinic, database
 from tests.clinic import clinic as running_clinic
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 # Property tests are judged by what they find, not by the machine's speed: the first run on a fresh clone
 # builds hypothesis' Unicode tables, which takes longer than its health check and its deadline allow.
@@ -114,6 +118,22 @@ async def clinic(settings: Settings, template: str) -> AsyncIterator[Clinic]:
     """A running clinic per test."""
     async with running_clinic(settings, template) as clinic:
         yield clinic
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator["Browser"]:
+    """Chromium, without a window. Skipped where there is none (Debian: `apt install chromium`)."""
+    from playwright.async_api import async_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium (Debian: apt install chromium)")
+    # As root Chromium starts only without its sandbox.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture(scope="session")

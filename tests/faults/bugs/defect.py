@@ -39,9 +39,19 @@ def copy_with(defect: Defect, folder: Path) -> None:
     """The product's source with the defect, compiled, in a new folder.
 
     Raises:
-        NoSuchTextError: a text to replace is not there exactly once, or is not at its indentation.
+        NoSuchTextError: as `seed`.
     """
     copy_source(folder)
+    seed(defect, folder)
+    compile_source(folder)
+
+
+def seed(defect: Defect, folder: Path) -> None:
+    """Change a copy of the source.
+
+    Raises:
+        NoSuchTextError: a text to replace is not there exactly once, or is not at its indentation.
+    """
     for change in defect.changes:
         path = folder / change.file
         text = path.read_text()
@@ -51,4 +61,3 @@ def copy_with(defect: Defect, folder: Path) -> None:
         if change.find.startswith("    ") and before:
             raise NoSuchTextError(f"{defect.name}: {change.file} has {change.find!r} further indented")
         path.write_text(text.replace(change.find, change.replace))
-    compile_source(folder)

@@ -4,19 +4,38 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bugs.defect import Change, Defect, NoSuchTextError, copy_with
+from tests.faults.bugs.defect import Change, Defect, NoSuchTextError, copy_with, seed
 from tests.faults.bugs.defects import DEFECTS
 from tests.faults.faults.catalogue import ALL
+from tests.faults.machine.source import copy_source
 
 ENOUGH = 12
 
 
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the source, which tests put in order again."""
+    folder = tmp_path_factory.mktemp("source")
+    copy_source(folder)
+    return folder
+
+
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
-def test_the_defect_applies(defect: Defect, tmp_path: Path) -> None:
-    copy_with(defect, tmp_path)
+def test_the_defect_applies(defect: Defect, source: Path) -> None:
+    files = {change.file: (source / change.file).read_text() for change in defect.changes}
+    seed(defect, source)
     for change in defect.changes:
-        assert change.replace in (tmp_path / change.file).read_text()
+        text = (source / change.file).read_text()
+        assert change.replace in text
+        if change.file.endswith(".py"):
+            compile(text, change.file, "exec")
+    for file, text in files.items():
+        (source / file).write_text(text)
     assert set(defect.faults) <= ALL.keys()
+
+
+def test_the_copy_is_what_is_imported(tmp_path: Path) -> None:
+    copy_with(DEFECTS[0], tmp_path)
 
 
 def test_there_are_enough_with_unique_names() -> None:

@@ -229,18 +229,21 @@ class TestTime:
         while not differences or (min(differences) > 0.02 and len(differences) < ROUNDS_MAX):
             known, unknown = ([new_address() for _ in range(ASKED)] for _ in range(2))
             await register_patients(shared.settings, known)
-            first, second = await medians(shared, known, unknown)
+            first, second = await fastest_tenths(shared, known, unknown)
             differences.append(abs(first / second - 1))
 
         assert min(differences) <= 0.02, differences
 
 
-async def medians(clinic: Clinic, *groups: list[str]) -> list[float]:
-    """The median time of the answer for each group, in seconds. They take turns."""
+async def fastest_tenths(clinic: Clinic, *groups: list[str]) -> list[float]:
+    """How long the fastest tenth of each group's answers takes at most, in seconds. They take turns.
+
+    What else the machine does shows there least, and what a look-up costs as much as everywhere.
+    """
     took: list[list[float]] = [[] for _ in groups]
     for turn in zip(*groups, strict=True):
         for times, email in zip(took, turn, strict=True):
             begun = time.perf_counter()
             await ask(clinic, email)
             times.append(time.perf_counter() - begun)
-    return [statistics.median(times) for times in took]
+    return [statistics.quantiles(times, n=10)[0] for times in took]
