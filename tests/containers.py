@@ -82,13 +82,14 @@ def _why_no_engine() -> str | None:
 
 
 def _kafka(port: int) -> DockerContainer:
-    # The broker tells its clients where to find it, so the port outside is chosen before it starts. The image
-    # takes none of its defaults once it is given any setting.
+    # The broker tells its clients where to find it, so the port outside is chosen before it starts. It is the
+    # same inside, as a transaction's coordinator looks for the broker there, too. The image takes none of its
+    # defaults once it is given any setting.
     properties = {
         "NODE_ID": "1",
         "PROCESS_ROLES": "broker,controller",
         "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
-        "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:9093",
         "ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
         "LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
@@ -100,7 +101,7 @@ def _kafka(port: int) -> DockerContainer:
         "SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
         "SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
     }
-    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
+    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(port, port)
     for name, value in properties.items():
         container.with_env(f"KAFKA_{name}", value)
     return container
