@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from contracts.topics import Topic
 from infra.errors import MisconfiguredError, TransientError
+from infra.kafka.connection import no_answer
 from infra.kafka.reader import start_consumer
 from infra.postgres import CONFLICTS, OUTAGES, is_outage, open_pool
 from infra.settings import Settings
@@ -37,7 +38,7 @@ async def readable_failures() -> AsyncIterator[None]:
     except CONFLICTS as error:
         raise TransientError("Other transactions hold the rows: try again later.") from error
     except KafkaError as error:
-        raise TransientError(f"Kafka does not answer: {error}") from error
+        raise no_answer(error) from error
     except (*OUTAGES, asyncpg.InterfaceError) as error:
         if not is_outage(error):
             raise

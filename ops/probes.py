@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from infra.crypto.tls import client_context
 from infra.errors import TransientError
-from infra.kafka.connection import connect, connection
+from infra.kafka.connection import connect, connection, no_answer
 from infra.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0
@@ -43,7 +43,7 @@ async def kafka(settings: Settings) -> str:
         await connect(client.bootstrap())
         brokers = client.cluster.brokers()
     except KafkaError as error:
-        raise TransientError(f"Kafka does not answer: {error}") from error
+        raise no_answer(error) from error
     finally:
         await client.close()
     if not brokers:

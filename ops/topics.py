@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 
 from contracts.topics import DAY_MS, DEAD_LETTERS_TOPIC, FOREVER, TOPICS, Topic
 from infra.errors import MisconfiguredError, TransientError
-from infra.kafka.connection import REQUEST_TIMEOUT_MS, connection, topic_name
+from infra.kafka.connection import REQUEST_TIMEOUT_MS, connection, no_answer, topic_name
 from infra.settings import Settings
 from ops.console import console, table
 
@@ -124,7 +124,7 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     except KafkaConnectionError:
         raise TransientError(f"Kafka does not answer at {settings.kafka_bootstrap}.") from None
     except (KafkaError, OSError) as error:
-        raise TransientError(f"Kafka does not answer: {error}") from error
+        raise no_answer(error) from error
     finally:
         await admin.close()
 

@@ -1,18 +1,23 @@
 """Connections to Kafka: addresses, TLS and SASL, and connecting a client."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Coroutine
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from contracts.topics import Topic
+from infra.errors import TransientError
 from infra.kafka import aiokafka_fixes
 from infra.settings import Settings
 
 REQUEST_TIMEOUT_MS = 10_000
 CUT_OFF_AFTER_S = 1.0
+# An address in aiokafka's messages.
+_ADDRESS = re.compile(r"\('([^']*)', (\d+), <AddressFamily\.\w+: \d+>\)")
 
 aiokafka_fixes.use()
 
@@ -20,6 +25,11 @@ aiokafka_fixes.use()
 def topic_name(settings: Settings, topic: Topic) -> str:
     """The topic's name on the servers: the contract's, after the clinic's namespace."""
     return f"{settings.namespace}{topic.name}"
+
+
+def no_answer(error: KafkaError | OSError) -> TransientError:
+    """The error of ours for one of a client's."""
+    return TransientError("Kafka does not answer: " + _ADDRESS.sub(r"\1:\2", str(error)))
 
 
 def connection(settings: Settings) -> dict[str, Any]:

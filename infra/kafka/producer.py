@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced, RequestTimedOutError
 from aiokafka.structs import RecordMetadata
 
-from infra.errors import LogUnavailableError, NotSentError, TransientError
+from infra.errors import LogUnavailableError, NotSentError
 from infra.kafka.aiokafka_fixes import SEQUENCE_LOST
-from infra.kafka.connection import REQUEST_TIMEOUT_MS, connect, connection
+from infra.kafka.connection import REQUEST_TIMEOUT_MS, connect, connection, no_answer
 from infra.settings import Settings
 
 # A batch of this size holds about 100 commands of a partition.
@@ -43,7 +43,7 @@ async def start_producer(settings: Settings, client_id: str, **options: Any) -> 
     except BaseException as error:
         await producer.stop()
         if isinstance(error, KafkaError | OSError):
-            raise TransientError(f"Kafka does not answer: {error}") from error
+            raise no_answer(error) from error
         raise
     return producer
 

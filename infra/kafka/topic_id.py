@@ -18,8 +18,8 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from infra.errors import MisconfiguredError, TransientError
-from infra.kafka.connection import REQUEST_TIMEOUT_MS, connect, connection
+from infra.errors import MisconfiguredError
+from infra.kafka.connection import REQUEST_TIMEOUT_MS, connect, connection, no_answer
 from infra.settings import Settings
 
 
@@ -35,7 +35,7 @@ async def topic_ids(settings: Settings, names: list[str]) -> dict[str, UUID]:
         await connect(client.bootstrap())
         return await ask_topic_ids(client, names)
     except (KafkaError, OSError) as error:
-        raise TransientError(f"Kafka does not answer: {error}") from error
+        raise no_answer(error) from error
     finally:
         await client.close()
 
@@ -50,7 +50,7 @@ async def ask_topic_ids(client: AIOKafkaClient, names: list[str]) -> dict[str, U
     try:
         answer = await client.send(client.get_random_node(), _MetadataRequest(names))
     except (KafkaError, OSError) as error:
-        raise TransientError(f"Kafka does not answer: {error}") from error
+        raise no_answer(error) from error
     ids = {}
     for error_code, name, topic_id, *_ in answer.topics:
         if error_code:

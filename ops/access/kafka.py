@@ -18,8 +18,8 @@ from contracts.topics import (
     LOGIN_CHALLENGES_TOPIC,
     SECURITY_EVENTS_TOPIC,
 )
-from infra.errors import MisconfiguredError, TransientError
-from infra.kafka.connection import REQUEST_TIMEOUT_MS, connection
+from infra.errors import MisconfiguredError
+from infra.kafka.connection import REQUEST_TIMEOUT_MS, connection, no_answer
 from infra.settings import Settings
 
 ALLOW = 3
@@ -132,7 +132,7 @@ async def grant_topics(settings: Settings, services: Sequence[str]) -> dict[str,
                             f"Kafka does not give {service} its rights: {message or for_code(code).__name__}"
                         )
     except (KafkaError, OSError, TimeoutError) as error:
-        raise TransientError(f"Kafka does not answer: {error}") from error
+        raise no_answer(error) from error
     finally:
         await admin.close()
     return {service: len(RIGHTS[service]) for service in services}

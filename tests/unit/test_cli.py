@@ -140,7 +140,7 @@ def ended(*arguments: str, folder: Path) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("pause", "Kafka does not answer"),
+        ("pause", "Kafka does not answer: KafkaConnectionError: Unable to bootstrap from [127.0.0.1:9]"),
         ("audit export --out nowhere/trail", "nowhere/trail: No such file or directory."),
         ("load smoke --report .", ".: Is a directory."),
     ],
