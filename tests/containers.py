@@ -47,6 +47,7 @@ async def container_stack(directory: Path) -> AsyncIterator[Settings]:
             {
                 "kafka_bootstrap": f"{kafka.get_container_host_ip()}:{port}",
                 "kafka_replication_factor": 1,
+                "demo": True,  # as the embedded stack is: a page tells of it
                 "postgres_dsn": f"postgresql://postgres:{password}@{server}/clinic",
                 **{
                     f"postgres_dsn_{role.removeprefix('clinic_')}": f"postgresql://{role}:{word}@{server}/clinic"
