@@ -10,7 +10,8 @@ COPY ops/install.py ops/install.py
 # Packages only, so that a change of the clinic's own code does not install them anew. Hashes are checked.
 RUN --mount=type=secret,id=pip,target=/root/.config/pip/pip.conf python3 ops/install.py server
 # Not needed to run: the installers and the compiler of bindings, symbols and sources of compiled modules, and the
-# languages, databases, brokers and styles that the clinic lacks. SQLAlchemy only migrates: its own Python will do.
+# languages, databases, brokers, modules of Redis, protocols and formats that the clinic lacks. SQLAlchemy only migrates:
+# its own Python will do. Of the incubating conventions the exporter of traces uses one.
 RUN cd .venv/lib/python3.*/site-packages \
     && rm -rf ../../../bin/pip* ../../../bin/uv* pip pip-* uv uv-* hatchling hatchling-* pathspec* pluggy* tomlkit* \
         trove_classifiers* cffi cffi-* pycparser* \
@@ -19,7 +20,13 @@ RUN cd .venv/lib/python3.*/site-packages \
     && rm -rf faststream/confluent faststream/mqtt faststream/nats faststream/rabbit faststream/redis \
     && find babel/locale-data -name '*.dat' ! -name 'root.dat' ! -name 'en.dat' ! -name 'en_001.dat' ! -name 'en_GB.dat' \
         ! -name 'de.dat' -delete \
-    && find pygments/lexers -name '*.py' ! -name '__init__.py' ! -name '_mapping.py' -delete \
+    && rm -rf certifi/tests google/api google/cloud google/gapic google/logging google/longrunning google/rpc google/type \
+        mako/testing markdown_it* mdurl* opentelemetry/semconv/trace pydantic/mypy.py pydantic/v1 pygments* \
+        redis/asyncio/multidb redis/multidb redis/commands/bf redis/commands/json redis/commands/search \
+        redis/commands/timeseries redis/commands/vectorset sqlalchemy/ext/[bdhim]* sqlalchemy/ext/associationproxy.py \
+        sqlalchemy/ext/automap.py sqlalchemy/ext/orderinglist.py sqlalchemy/ext/serializer.py uvicorn/protocols/websockets \
+    && find opentelemetry/semconv/_incubating -name '*.py' ! -name '__init__.py' ! -name 'otel_*.py' -delete \
+    && find pyasn1_modules -name '*.py' ! -name '__init__.py' ! -name 'rfc5280.py' -delete \
     && find . -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name RECORD \) -delete \
     && find sqlalchemy -name '*.so' -delete \
     && find . -name '*.so*' -exec strip --strip-unneeded {} + \
@@ -35,7 +42,8 @@ COPY auditor/ auditor/
 COPY notifier/ notifier/
 COPY ops/ ops/
 # Compiled now, as nothing can be written later: what the services import, which is also a test that they can.
-RUN .venv/bin/python -c "import auditor.main, booking_worker.main, ingress.main, notifier.main, ops.cli" \
+RUN .venv/bin/python -c "from ops.cli.run import ServiceName, load; [load(service) for service in ServiceName]" \
+    && .venv/bin/python -c "import rich.progress, rich.table" \
     && rm -r locks
 
 FROM python:3.13-slim AS clinic

@@ -5,9 +5,9 @@ import sys
 
 PROGRAM = """
 import sys
-from ops.cli.run import UNUSED, lean_imports
-with lean_imports():
-    import ingress.main, booking_worker.main, auditor.main, notifier.main
+from ops.cli.run import UNUSED, ServiceName, load
+for service in ServiceName:
+    load(service)
 print([name for name in UNUSED if name in sys.modules])
 import rich, opentelemetry.sdk.trace
 """
