@@ -44,8 +44,11 @@ SESSION = {
     "enable_sort": "off",
     "enable_incremental_sort": "off",
     "plan_cache_mode": "force_generic_plan",
-    # A worker that freezes inside its transaction must not keep the next owner from going on.
+    # A worker that freezes inside its transaction must not keep the next owner from going on. While asyncpg
+    # prepares a statement (Parse and Flush, without Sync) it is not idle, so a second limit holds in any
+    # state: below the minute after which the next owner gives up.
     "idle_in_transaction_session_timeout": "5s",
+    "transaction_timeout": "45s",
 }
 # A visit that could conflict with one after `now` began no longer ago than this.
 VISIT_MAX = timedelta(minutes=VISIT_MINUTES_MAX)

@@ -184,3 +184,21 @@ async def test_a_worker_frozen_inside_its_transaction_loses_the_row(owners: Owne
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
         await frozen.execute("COMMIT")
     frozen.terminate()
+
+
+async def test_who_freezes_while_a_statement_is_prepared_gives_its_rows_back(undecided: Clinic) -> None:
+    assert SESSION["transaction_timeout"] == "45s"
+    frozen, other = [
+        await asyncpg.connect(undecided.settings.worker_dsn, server_settings=SESSION | own)
+        for own in ({"transaction_timeout": "1s"}, {"lock_timeout": "10s"})
+    ]
+    lock = "BEGIN; LOCK TABLE booking.partition_progress IN EXCLUSIVE MODE"
+    await frozen.execute(lock)
+    query = b"\0SELECT 1\0\0\0"
+    # As asyncpg prepares a statement: Parse and Flush, and no Sync. Postgres does not count it as idle.
+    frozen._transport.write(b"P" + (4 + len(query)).to_bytes(4, "big") + query + b"H\0\0\0\4")  # type: ignore[attr-defined]
+
+    await other.execute(lock)
+
+    await other.close()
+    frozen.terminate()
