@@ -23,14 +23,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_the_defect_applies(defect: Defect, source: Path) -> None:
     files = {change.file: (source / change.file).read_text() for change in defect.changes}
-    seed(defect, source)
-    for change in defect.changes:
-        text = (source / change.file).read_text()
-        assert change.replace in text
-        if change.file.endswith(".py"):
-            compile(text, change.file, "exec")
-    for file, text in files.items():
-        (source / file).write_text(text)
+    try:
+        seed(defect, source)
+        for change in defect.changes:
+            text = (source / change.file).read_text()
+            assert change.replace in text
+            if change.file.endswith(".py"):
+                compile(text, change.file, "exec")
+    finally:
+        for file, text in files.items():
+            (source / file).write_text(text)
     assert set(defect.faults) <= ALL.keys()
 
 
